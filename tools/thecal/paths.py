@@ -1,0 +1,35 @@
+"""Where things lie in a checkout: the one place that knows the layout of the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+FIRMWARE_BUILD = BUILD / "firmware"
+MANIFEST = FIRMWARE_BUILD / "manifest.json"
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises OSError if it cannot be read and tomllib.TOMLDecodeError if it is not TOML."""
+    with path.open("rb") as file:
+        return tomllib.load(file)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML text. Raises tomllib.TOMLDecodeError with line and column."""
+    return tomllib.loads(text)
+
+
+TOMLDecodeError = tomllib.TOMLDecodeError
+
+
+def project() -> dict[str, Any]:
+    """The parsed pyproject.toml, in which every pinned version stands."""
+    return load_toml(ROOT / "pyproject.toml")
