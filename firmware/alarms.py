@@ -1,0 +1,89 @@
+"""Alarms: the table, and which of them are active (DESIGN section 7).
+
+Delivery reaction and what must have happened before `clear` are data; the rules that use them are few:
+an alarm that stops delivery stays until `clear`, nothing resumes by itself, and latches survive power cuts.
+"""
+
+from micropython import const
+
+HIGH = "high"
+MEDIUM = "medium"
+LOW = "low"
+
+UNCHANGED = const(0)
+LOWEST = const(1)  # lowest programmed rate, no boluses
+STOP = const(2)
+
+# code, priority, delivery, whether it survives a reset
+TABLE = (
+    ("prescription_damaged", HIGH, STOP, True),
+    ("calibration_damaged", HIGH, STOP, True),
+    ("ledger_damaged", HIGH, STOP, True),
+    ("eeprom_dead", HIGH, STOP, False),  # it cannot be written down; a part that is still dead is found again
+    ("rtc_lost", HIGH, LOWEST, False),  # found again from the part itself
+    ("stopped_48h", HIGH, UNCHANGED, False),  # follows from the time of the stop
+)
+PRESCRIPTION_DAMAGED, CALIBRATION_DAMAGED, LEDGER_DAMAGED, EEPROM_DEAD, RTC_LOST, STOPPED_48H = range(len(TABLE))
+
+
+class Alarms:
+    """Active alarms as a mask; `present` are those whose cause is still there."""
+
+    def __init__(self, log):
+        """log: function(code, **fields), called at every change."""
+        self._log = log
+        self.active = 0
+        self.present = 0
+        self.history = 0
+
+    def raise_(self, alarm):
+        """The cause of an alarm is there. Logged when the alarm is new."""
+        bit = 1 << alarm
+        self.present |= bit
+        if not self.active & bit:
+            self.active |= bit
+            self.history |= bit
+            self._log("alarm", alarm=alarm)
+
+    def gone(self, alarm):
+        """The cause of an alarm is gone. One that stops delivery stays active until clear()."""
+        bit = 1 << alarm
+        self.present &= ~bit
+        if self.active & bit and TABLE[alarm][2] != STOP:
+            self._end(alarm)
+
+    def clear(self):
+        """End every active alarm whose cause is gone. Returns the codes of those that stay."""
+        for alarm in range(len(TABLE)):
+            if self.active & ~self.present & 1 << alarm:
+                self._end(alarm)
+        return self.codes(self.active)
+
+    def _end(self, alarm):
+        self.active &= ~(1 << alarm)
+        self._log("alarm_end", alarm=alarm)
+
+    def restore(self, mask):
+        """Take up latched alarms after a reset; their causes count as gone until found again."""
+        self.active |= mask
+        self.history |= mask
+
+    def latched(self):
+        """The mask of active alarms that a reset must not end."""
+        mask = 0
+        for alarm, row in enumerate(TABLE):
+            if self.active & 1 << alarm and row[3]:
+                mask |= 1 << alarm
+        return mask
+
+    def reaction(self):
+        """What delivery must do: the strictest reaction of all active alarms."""
+        worst = UNCHANGED
+        for alarm, row in enumerate(TABLE):
+            if self.active & 1 << alarm:
+                worst = max(worst, row[2])
+        return worst
+
+    def codes(self, mask):
+        """The codes in a mask."""
+        return [row[0] for alarm, row in enumerate(TABLE) if mask & 1 << alarm]

@@ -1,0 +1,247 @@
+"""The application: wires the modules together, starts the pump and runs the task table."""
+
+from firmware import alarms, events, layout, ledger, version
+from firmware.alarms import Alarms
+from firmware.commands import Commands
+from firmware.console import Console
+from firmware.dosing import HELD, OFF, ON, Dosing
+from firmware.eventlog import EventLog
+from firmware.executive import FRAME_MS, Executive, Task
+from firmware.missed import Missed
+from firmware.operations import Operations
+from firmware.pages import EVENT, Ring
+from firmware.records import Records
+from firmware.supervisor import Supervisor
+from firmware.wallclock import WallClock
+
+_BOOT_MS = 350  # reset to the first line of this module's run, on the bench: MicroPython's own start and the imports
+_CLOCK_MS = 10_000
+_EEPROM_DEAD_MS = 5_000
+_START_UP, _HANG, _STOP_ALARM, _LATE, _NO_RESERVE = range(len(events.NAMES["why"]))
+
+
+class App:
+    """One pump."""
+
+    def __init__(self, board):
+        """board: firmware.board.Board."""
+        self.began = board.ticks_ms()
+        self.board = board
+        self.records = Records(board.eeprom, board.scratch)
+        self.ledger = self.records.ledger
+        self.cascade = self.records.cascade
+        self.log = EventLog(Ring(board.eeprom, layout.EVENTS_FIRST, layout.EVENTS_PAGES, EVENT), self._stamp)
+        self.alarms = Alarms(self.log.log)
+        self.missed = Missed(self.ledger, self.log.log)
+        self.dosing = Dosing(self.cascade, self.ledger, board.train)
+        self.wallclock = WallClock(board.rtc, board)
+        self.operations = Operations(self)
+        self.console = Console(board, Commands(self.operations))
+        self.frame = 0  # ticks_ms of the start of the current frame
+        self.stop_left = 0  # seconds that a timed stop still lasts
+        self.stopped_for = 0  # seconds since a plain stop began
+        self.must_record = False  # state changed: the ledger must say so
+        self._write_failing_since = None
+        self._clock_failures = 0
+        tasks = (
+            Task("dose", FRAME_MS, 0, 3 * FRAME_MS, self._dose),
+            Task("keep", FRAME_MS, 0, 3 * FRAME_MS, self._keep),
+            Task("reserve", FRAME_MS, 0, 3 * FRAME_MS, self._reserve),
+            Task("clock", _CLOCK_MS, FRAME_MS // 2, _CLOCK_MS + 3 * FRAME_MS, self._check_clock),
+        )
+        self._executive = Executive(board, tasks, Supervisor(board.feed, board.ticks_diff), self._background)
+
+    def run(self):
+        """Start the pump and run it for ever."""
+        self._start()
+        turn = self._executive.turn
+        while True:
+            turn()
+
+    # -- start ------------------------------------------------------------------------------------------------
+
+    def _start(self):
+        found = self.records.load()
+        now = self.wallclock.wait_for_edge()
+        self.frame = self.board.ticks_ms()
+        start_ms = self.board.ticks_diff(self.frame, self.began) + _BOOT_MS
+        _, exact, assumed, last_day, last_second = self.records.recovered
+        day, second = now if now is not None else (last_day, last_second)
+        self.dosing.set_time(day, second)
+        self.log.log("boot", cause=self.board.reset_cause, firmware=_version_number(), start_ms=start_ms)
+        if now is None:
+            self.alarms.raise_(alarms.RTC_LOST)
+        self.alarms.restore(self.ledger.alarms)
+        for alarm in found:
+            self.alarms.raise_(alarm)
+        if assumed:
+            self.log.log("assumed", steps=assumed, volume_nl=assumed * self.cascade.pl_per_step // 1_000)
+        self._take_up_stop(day, second)
+        self._schedule()
+        if self.mode() == ON:
+            since = (last_day, last_second) if exact and now is not None else None
+            self._miss_start(since, start_ms)
+        self.must_record = True
+        self.apply()
+        self.dosing.begin_second()
+        if self.records.recovered[0]:
+            self._reserve(0)  # the first second's steps are reserved before its tick
+        self._executive.start(self.board.ticks_add(self.frame, FRAME_MS))
+
+    def _take_up_stop(self, day, second):
+        state = self.ledger
+        if state.state == ledger.PAUSED:
+            left = self.operations.until(state.stop_day, state.stop_second, day, second)
+            self.stop_left = max(1, min(left, 3_600))
+        elif state.state == ledger.STOPPED:
+            self.stopped_for = max(0, -self.operations.until(state.stop_day, state.stop_second, day, second))
+
+    def _miss_start(self, since, start_ms):
+        """What was demanded while the pump hung or started: from the last sign of life, or from the power on."""
+        schedule = self.dosing.schedule
+        week_second = self.operations.week_second()
+        if since is None:
+            rate = schedule.rate_at(week_second)
+            self.missed.add(_START_UP, rate * start_ms // 86_400, (start_ms + 999) // 1_000)
+        else:
+            seconds = -self.operations.until(since[0], since[1], self.dosing.day, self.dosing.second)
+            seconds = max(0, min(seconds, 60))  # a bite comes within 10 s; more is a clock that cannot be believed
+            whole, rest = schedule.demand((week_second - seconds) % 604_800, seconds)
+            why = _HANG if self.board.reset_cause == 1 else _START_UP
+            self.missed.add(why, whole * 1_000 + rest * 1_000 // 86_400, seconds)
+        self.missed.report()
+
+    def _schedule(self):
+        rx = self.records.prescription
+        self.dosing.schedule = rx.schedule(self.records.calibration) if rx is not None else None
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def mode(self):
+        """What dosing is to do: OFF, HELD or ON."""
+        if self.records.prescription is None or self.ledger.state in (ledger.STOPPED, ledger.PAUSED):
+            return OFF
+        if self.ledger.state == ledger.SAFE or self.alarms.reaction() == alarms.STOP:
+            return HELD
+        return ON
+
+    def apply(self):
+        """Make delivery follow state and alarms. Called at every change, and once a frame."""
+        if self.alarms.reaction() == alarms.STOP and self.ledger.state == ledger.RUNNING:
+            self.ledger.state = ledger.SAFE
+            self.must_record = True
+        mode = self.mode()
+        dosing = self.dosing
+        lowest = 0
+        if mode == ON and self.alarms.reaction() == alarms.LOWEST and dosing.schedule is not None:
+            lowest = dosing.schedule.lowest()
+        if mode == dosing.mode and lowest == dosing.lowest:
+            return
+        dosing.mode = mode
+        dosing.lowest = lowest
+        if mode != ON:
+            dosing.drop_pending()
+        if mode != HELD:
+            self.missed.report()
+        self.board.drive(mode == ON)
+        dosing.changed()
+
+    # -- tasks ------------------------------------------------------------------------------------------------
+
+    def _dose(self, late):
+        board = self.board
+        board.heap_lock()
+        try:
+            self.dosing.tick(late)
+        finally:
+            board.heap_unlock()
+        self.frame = board.ticks_add(self.frame, FRAME_MS * (1 + late // FRAME_MS))
+
+    def _keep(self, late):
+        """Once a frame: the operator's clock, the end of a timed stop, missed volume, alarm reactions."""
+        dosing = self.dosing
+        if self.wallclock.wanted is not None:
+            self.operations.finish_clock()
+        if dosing.missed_steps or dosing.missed_seconds:
+            self._count_missed()
+        state = self.ledger.state
+        if state == ledger.PAUSED:
+            self.stop_left -= 1
+            if self.stop_left <= 0:
+                self.operations.end_pause()
+        elif state == ledger.STOPPED:
+            self.operations.watch_stop()
+        if self.alarms.active:
+            self.apply()
+
+    def _count_missed(self):
+        dosing = self.dosing
+        why = _STOP_ALARM if dosing.mode == HELD else _NO_RESERVE
+        self.missed.add(why, dosing.missed_steps * self.cascade.pl_per_step, 1)
+        dosing.missed_steps = 0
+        if dosing.missed_seconds:
+            seconds = dosing.missed_seconds
+            self.missed.add(_LATE, self.cascade.rate * seconds * 5 // 432, seconds)
+            dosing.missed_seconds = 0
+
+    def _reserve(self, late):
+        """Keep the reservation ahead of the steps; tell the EEPROM when state changed."""
+        dosing = self.dosing
+        on = dosing.mode == ON
+        if not (self.must_record or (on and self.ledger.wants_record(self.cascade, dosing.pending))):
+            return
+        if not self.records.recovered[0]:
+            return  # never programmed: there is no ledger yet
+        self.ledger.alarms = self.alarms.latched()
+        try:
+            if on:
+                self.ledger.reserve(self.cascade, dosing.pending, dosing.day, dosing.second)
+            else:
+                self.ledger.close(self.cascade, dosing.day, dosing.second)
+        except OSError:
+            self._write_failed()
+            return
+        self.must_record = False
+        self._write_failing_since = None
+
+    def _write_failed(self):
+        now = self.board.ticks_ms()
+        if self._write_failing_since is None:
+            self._write_failing_since = now
+            self.log.log("write_failed", record=0)
+        elif self.board.ticks_diff(now, self._write_failing_since) >= _EEPROM_DEAD_MS:
+            self.alarms.raise_(alarms.EEPROM_DEAD)
+            self.apply()
+
+    def _check_clock(self, late):
+        """Every 10 s, in the middle of a second: is the RTC where counting says it is?"""
+        if self.wallclock.wanted is not None or self.alarms.active & 1 << alarms.RTC_LOST:
+            return
+        by = self.wallclock.difference(self.dosing.day, self.dosing.second)
+        if by is None:
+            self._clock_failures += 1
+            if self._clock_failures >= 3:
+                self.alarms.raise_(alarms.RTC_LOST)
+                self.apply()
+            return
+        self._clock_failures = 0
+        if by:
+            self.operations.step_clock(by)
+
+    def _background(self):
+        """Console and log, between the tasks. Returns the longest time (ms) until the next turn."""
+        patience = self.console.work()
+        if self.log.pending:
+            self.log.work()
+            return 0
+        return patience
+
+    def _stamp(self):
+        """(day, second, hundredth) of now, for the log."""
+        late = self.board.ticks_diff(self.board.ticks_ms(), self.frame)
+        return self.dosing.day, self.dosing.second, max(0, min(late // 10, 99))
+
+
+def _version_number():
+    major, minor, patch = version.FIRMWARE.split(".")
+    return int(major) * 10_000 + int(minor) * 100 + int(patch)

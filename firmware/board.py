@@ -1,0 +1,141 @@
+"""The reference hardware: the only module of the application that knows pins, `machine`, `rp2` and the clock."""
+
+import gc
+import select
+import sys
+import time
+
+import machine
+import micropython
+from at24c256 import AT24C256, recover_bus
+from ds3231 import DS3231
+from machine import I2C, WDT, Pin
+from micropython import const
+from pulse_counter import PulseCounter
+from step_train import StepTrain
+
+_STEP = const(2)
+_DIR = const(3)
+_SDA = const(4)
+_SCL = const(5)
+_DRIVE = const(6)
+_WP = const(9)
+_LED = const(25)
+_I2C_HZ = const(400_000)
+_I2C_TIMEOUT_US = const(5_000)
+_WATCHDOG_MS = const(5_000)  # longest bounded wait in the firmware is below 1 s; RP2040's limit is 8,388 ms
+# Watchdog scratch registers 0-3 survive every reset but power-on (RP2040 data sheet 4.7). Their addresses are no small
+# integers, so they stand here ready made: computing one in the tick would allocate.
+_SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
+_SCRATCH_4 = 0x4005801C
+_TIMED_OUT = 0x6AB73121  # what the SDK leaves in scratch 4 while the watchdog is armed; a commanded reset leaves 0
+_STEP_MACHINE = const(0)
+_COUNT_MACHINE = const(4)  # on the other PIO block
+
+POWER_ON, WATCHDOG, COMMANDED = range(3)
+
+ticks_ms = time.ticks_ms
+ticks_us = time.ticks_us
+ticks_add = time.ticks_add
+ticks_diff = time.ticks_diff
+
+
+def safe_outputs():
+    """Motor unpowered, STEP low, EEPROM protected."""
+    Pin(_DRIVE, Pin.OUT, value=0)
+    Pin(_STEP, Pin.OUT, value=0)
+    Pin(_WP, Pin.OUT, value=1)
+
+
+def restart():
+    """Reset the processor. Never returns."""
+    machine.reset()
+
+
+class Scratch:
+    """Four words of 30 bits that survive a watchdog reset. Reading and writing them allocates nothing."""
+
+    def __getitem__(self, index):
+        return machine.mem32[_SCRATCH[index]] & 0x3FFFFFFF
+
+    def __setitem__(self, index, value):
+        machine.mem32[_SCRATCH[index]] = value
+
+
+class Board:
+    """All parts of the bench. Constructing it arms the watchdog; dosing starts only when drive(True) is called."""
+
+    def __init__(self):
+        self.reset_cause = _reset_cause()  # before the watchdog is armed: that rewrites the evidence
+        self.watchdog = WDT(timeout=_WATCHDOG_MS)
+        self._drive = Pin(_DRIVE, Pin.OUT, value=0)
+        Pin(_DIR, Pin.OUT, value=0)
+        self.led = Pin(_LED, Pin.OUT, value=0)
+        write_protect = Pin(_WP, Pin.OUT, value=1)
+        scl = Pin(_SCL, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
+        sda = Pin(_SDA, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
+        self.bus_free = recover_bus(scl, sda, time.sleep_us)
+        i2c = I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)
+        self.eeprom = AT24C256(i2c, write_protect, time.sleep_ms)
+        self.rtc = DS3231(i2c)
+        step = Pin(_STEP, Pin.OUT, value=0)
+        self.train = StepTrain(_STEP_MACHINE, step)
+        self.counter = PulseCounter(_COUNT_MACHINE, step)
+        self.scratch = Scratch()
+        if self.reset_cause == POWER_ON:
+            for index in range(4):
+                self.scratch[index] = 0
+        self._input = select.poll()
+        self._input.register(sys.stdin, select.POLLIN)
+        self._output = select.poll()
+        self._output.register(sys.stdout, select.POLLOUT)
+
+    ticks_ms = staticmethod(ticks_ms)
+    ticks_add = staticmethod(ticks_add)
+    ticks_diff = staticmethod(ticks_diff)
+    heap_lock = staticmethod(micropython.heap_lock)
+    heap_unlock = staticmethod(micropython.heap_unlock)
+    collect = staticmethod(gc.collect)
+
+    def feed(self):
+        """Feed the watchdog. Called by the supervisor only."""
+        self.watchdog.feed()
+
+    def drive(self, on):
+        """Power the motor driver, or cut it."""
+        self._drive.value(1 if on else 0)
+
+    def wait(self, ms):
+        """Sleep for up to ms (1..1000), or until the console has a byte."""
+        for _ in self._input.ipoll(ms):
+            return
+
+    def sleep_ms(self, ms):
+        """Sleep, whatever the console does."""
+        time.sleep_ms(ms)
+
+    def read_byte(self):
+        """The next console byte, or -1 if there is none. Never waits."""
+        for _ in self._input.ipoll(0):
+            return sys.stdin.buffer.read(1)[0]
+        return -1
+
+    def can_write(self):
+        """Whether the console takes bytes without waiting."""
+        for _ in self._output.ipoll(0):
+            return True
+        return False
+
+    def write(self, data):
+        """Write to the console what it takes; the count written."""
+        return sys.stdout.buffer.write(data) or 0
+
+    def note_exception(self, error):
+        """Print an exception for whoever reads the console; the restart follows."""
+        sys.print_exception(error)
+
+
+def _reset_cause():
+    if machine.reset_cause() != machine.WDT_RESET:
+        return POWER_ON
+    return WATCHDOG if machine.mem32[_SCRATCH_4] & 0xFFFFFFFF == _TIMED_OUT else COMMANDED

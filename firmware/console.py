@@ -1,0 +1,121 @@
+"""Bytes to lines and lines to bytes on the USB console, without ever waiting for either (F12; DESIGN invariant 7).
+
+At most 512 bytes are taken a turn. Output waits in RAM until the host takes it; when the host does not, it is dropped,
+newest first, and dosing never notices. Control characters, Ctrl-C among them, are just bytes that no line may hold.
+"""
+
+from micropython import const
+
+MAX_LINE = const(120)
+_BYTES_PER_TURN = const(512)
+_OUTPUT_MAX = const(2_048)
+_CHUNK = const(64)
+_RETRY_MS = const(20)  # how soon to try again when the host does not take what waits
+_NEVER_MS = const(1_000)
+_BACKSPACE = (8, 127)
+
+
+class Console:
+    """A line-oriented console."""
+
+    def __init__(self, board, commands):
+        """board: read_byte() -> int or -1; can_write(); write(memoryview) -> count. commands: commands.Commands."""
+        self._board = board
+        self._commands = commands
+        self._line = bytearray(MAX_LINE)
+        self._length = 0
+        self._bad = None  # why the line being read will be refused
+        self._output = bytearray(_OUTPUT_MAX)
+        self._used = 0
+        self._lines = None  # generator of further lines of a long answer
+        self._after_cr = False
+        self.refused = 0
+        self.dropped = 0
+
+    def work(self):
+        """Handle a bounded amount of input and output. Returns the longest time (ms) until it must run again."""
+        read = self._board.read_byte
+        for _ in range(_BYTES_PER_TURN):
+            byte = read()
+            if byte < 0:
+                break
+            self._take(byte)
+        else:
+            self._flush()
+            return 0
+        self._flush()
+        return _RETRY_MS if self._used or self._lines is not None else _NEVER_MS
+
+    def _take(self, byte):
+        if byte == 13 or byte == 10:
+            if not (byte == 10 and self._after_cr):
+                self._end_line()
+            self._after_cr = byte == 13
+            return
+        self._after_cr = False
+        if byte in _BACKSPACE:
+            if self._length and self._bad is None:
+                self._length -= 1
+                self._put(b"\b \b")
+        elif self._bad is not None:
+            return  # the rest of a line that will be refused is part of it
+        elif not 32 <= byte <= 126:
+            self._bad = "byte %d: printable ASCII only" % byte
+        elif self._length == MAX_LINE:
+            self._bad = "line too long: at most %d characters" % MAX_LINE
+        else:
+            self._line[self._length] = byte
+            self._length += 1
+            self._put(self._line[self._length - 1 : self._length])
+
+    def _end_line(self):
+        self._put(b"\r\n")
+        bad = self._bad
+        text = bytes(self._line[: self._length]).decode()
+        self._length = 0
+        self._bad = None
+        self._lines = None  # a new line ends a long answer that is still under way
+        if bad is None and not text.strip():
+            return
+        if bad is not None:
+            self._refuse(bad)
+            return
+        try:
+            self._lines = iter(self._commands.run(text.split()))
+        except ValueError as error:
+            self._refuse(str(error))
+
+    def _refuse(self, reason):
+        self.refused += 1
+        self._put(("error: %s\r\n" % reason).encode())
+
+    def _put(self, data):
+        room = _OUTPUT_MAX - self._used
+        if len(data) > room:
+            self.dropped += 1
+            return False
+        self._output[self._used : self._used + len(data)] = data
+        self._used += len(data)
+        return True
+
+    def _flush(self):
+        while True:
+            while self._lines is not None and self._used < _OUTPUT_MAX // 2:
+                self._next_line()
+            if not self._used or not self._board.can_write():
+                return
+            count = self._board.write(memoryview(self._output)[: min(self._used, _CHUNK)])
+            if not count:
+                return
+            self._output[: self._used - count] = self._output[count : self._used]
+            self._used -= count
+
+    def _next_line(self):
+        try:
+            self._put((next(self._lines) + "\r\n").encode())
+        except StopIteration:
+            self._lines = None
+            self._put(b"ok\r\n")
+        except ValueError as error:
+            self._lines = None
+            self._refuse(str(error))

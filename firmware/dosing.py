@@ -1,0 +1,111 @@
+"""The control tick: one second of demand becomes steps (F1, F2; DESIGN invariants 1 and 2).
+
+The tick runs once a second with the heap locked: no allocation, no bus, no console. What it commands was reserved in
+the EEPROM before, by the ledger's own task.
+
+A second is dosed after it has passed, so delivered volume never runs ahead of demanded volume; its steps are spread
+evenly over the second that follows.
+"""
+
+from micropython import const
+
+from firmware import civil
+from firmware.civil import SECONDS_PER_DAY
+
+_TRAIN_US = const(990_000)  # a second's steps end within it, with 1 % to spare, so that trains never pile up
+_MAX_LATE_S = const(2)  # seconds that are still dosed when the tick was late; what is beyond them is missed
+
+OFF = const(0)  # no prescription, or stopped by the operator: nothing is demanded
+HELD = const(1)  # a stop alarm: the prescription demands, and all of it is missed
+ON = const(2)
+
+
+class Dosing:
+    """Local time, demand and steps. `day`, `second`: local time at the start of the current second."""
+
+    def __init__(self, cascade, ledger, train):
+        """cascade: cascade.Cascade. ledger: ledger.Ledger. train: StepTrain."""
+        self._cascade = cascade
+        self._ledger = ledger
+        self._train = train
+        self.schedule = None
+        self.mode = OFF
+        self.lowest = 0  # nL/day; above 0: give this rate instead of the schedule's (RTC lost)
+        self.day = 0
+        self.second = 0
+        self._week_second = 0
+        self.pending = 0  # steps due and not yet commanded
+        self.missed_steps = 0  # due and given up since the last time someone took the count
+        self.missed_seconds = 0  # seconds of demand that no tick saw
+
+    def set_time(self, day, second):
+        """Local time of the current second."""
+        self.day = day
+        self.second = second
+        self._week_second = civil.weekday(day) * SECONDS_PER_DAY + second
+
+    def begin_second(self):
+        """The current second begins now: its rate is the schedule's."""
+        rate = self._wanted()
+        if rate != self._cascade.rate:
+            self._cascade.set_rate(rate)
+
+    def changed(self):
+        """Mode, time or schedule changed within the current second: the whole second gets the lower of the two rates,
+        as nothing may be delivered that was not demanded (invariant 1)."""
+        rate = self._wanted()
+        if rate < self._cascade.rate:
+            self._cascade.set_rate(rate)
+
+    def _wanted(self):
+        if self.mode == OFF or self.schedule is None:
+            return 0
+        return self.lowest if self.lowest else self.schedule.rate_at(self._week_second)
+
+    def tick(self, late_ms):
+        """The second that began at the last tick has passed. late_ms: how late this tick runs."""
+        seconds = 1 + late_ms // 1_000
+        if seconds > _MAX_LATE_S:
+            self.missed_seconds += seconds - _MAX_LATE_S
+        while seconds > 0:
+            self._second(seconds <= _MAX_LATE_S)
+            seconds -= 1
+        self._ledger.note(self.day, self.second, self._cascade)
+        if self.pending and self.mode == ON:
+            self._command()
+
+    def _second(self, dosed):
+        due = self._cascade.second() if dosed else 0
+        if due:
+            if self.mode == ON:
+                self.pending += due
+            elif self.mode == HELD:
+                self.missed_steps += due
+        week_second = self._week_second + 1
+        self._week_second = 0 if week_second == 604_800 else week_second
+        second = self.second + 1
+        if second == SECONDS_PER_DAY:
+            second = 0
+            self.day += 1
+        self.second = second
+        self.begin_second()
+
+    def _command(self):
+        if not self._train.idle():
+            return  # the last word still waits: these steps come with the next one
+        steps = self.pending
+        if steps > self._train.MAX_STEPS:
+            steps = self._train.MAX_STEPS
+        steps = self._ledger.take(steps)
+        if steps:
+            self._train.start(steps, _TRAIN_US // steps)
+            self.pending -= steps
+        if self.pending > 2 * (self._cascade.flow_pl // self._cascade.pl_per_step + 1):
+            # More than two seconds of flow could not be reserved: never caught up later.
+            self.missed_steps += self.pending
+            self.pending = 0
+
+    def drop_pending(self):
+        """Give up what is due and not commanded: it is missed. Called when delivery stops."""
+        self.missed_steps += self.pending
+        self.pending = 0

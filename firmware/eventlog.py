@@ -1,0 +1,65 @@
+"""The event log (F12, R24): queued in RAM at once, written to its own EEPROM ring one record at a time.
+
+Logging never waits for the EEPROM and never disturbs dosing: a full queue drops its newest entry and counts the loss.
+"""
+
+from micropython import const
+
+from firmware import events
+
+_QUEUE = const(32)
+_SCAN_PAGES = const(16)  # about 30 ms at 400 kHz; dosing does not wait for the log to be found
+
+
+class EventLog:
+    """Queue and ring of events."""
+
+    def __init__(self, ring, now):
+        """ring: pages.Ring of event records. now: function giving (day, second, hundredth) of local time."""
+        self._ring = ring
+        self._now = now
+        self._queue = []
+        self._scanned = False
+        self.dropped = 0
+        self.failed = 0
+
+    def log(self, code, **fields):
+        """Queue an event; fields are integers, named as in events.TABLE."""
+        if len(self._queue) >= _QUEUE:
+            self.dropped += 1
+            return
+        self._queue.append(events.pack(code, *self._now(), fields))
+
+    @property
+    def pending(self):
+        """Whether there is work to do."""
+        return bool(self._queue) or not self._scanned
+
+    def work(self):
+        """A bounded piece of work: look through some pages of the ring until its newest record is found, then write
+        the oldest queued event. A record that no page takes is dropped and counted: the log is not dosing."""
+        if not self._scanned:
+            self._scanned = self._ring.scan_part(_SCAN_PAGES)
+            return
+        if not self._queue:
+            return
+        try:
+            self._ring.append(self._queue[0])
+        except OSError:
+            self.failed += 1
+        self._queue.pop(0)
+
+    def newest(self, count):
+        """A generator of up to `count` newest events, oldest first, as log lines; one EEPROM page at a time."""
+        ring = self._ring
+        if ring.page < 0:
+            return
+        last = ring.sequence
+        for back in range(min(count, ring.count) - 1, -1, -1):
+            page = ring.first + (ring.page - ring.first - back) % ring.count
+            try:
+                sequence, payload = ring.read(page)
+                if sequence == (last - back) & 0xFFFFFFFF:
+                    yield events.text(sequence, payload)
+            except (OSError, ValueError) as error:
+                yield "page %d unreadable: %s" % (page, error)

@@ -1,0 +1,87 @@
+"""What can be logged (F12, R24): codes, severities, fields; and their packed form.
+
+Numbers are part of the EEPROM format: a code keeps its place for ever, new ones are added at the end.
+"""
+
+import struct
+
+from firmware.alarms import TABLE as ALARMS
+from firmware.civil import iso
+
+INFO = "info"
+
+# code, severity, fields. A field whose name is a key of NAMES is stored as an index into that table.
+TABLE = (
+    ("boot", INFO, ("cause", "firmware", "start_ms")),
+    ("assumed", "medium", ("steps", "volume_nl")),
+    ("missed", "medium", ("why", "volume_nl", "seconds")),
+    ("dosing", INFO, ("rate_nl_day",)),
+    ("stop", INFO, ("by", "minutes")),
+    ("stop_end", INFO, ()),
+    ("resume", INFO, ()),
+    ("staged", INFO, ("digest",)),
+    ("committed", INFO, ("digest", "sequence")),
+    ("discarded", INFO, ()),
+    ("clock_set", INFO, ("by_s",)),
+    ("clock_step", "low", ("by_s",)),
+    ("alarm", "high", ("alarm",)),
+    ("alarm_end", INFO, ("alarm",)),
+    ("write_failed", "medium", ("record",)),
+    ("refused_lines", "low", ("count",)),
+    ("calibrated", INFO, ("sequence",)),
+    ("exception", "high", ("line",)),
+)
+CODES = {row[0]: number for number, row in enumerate(TABLE)}
+CAUSES = ("power_on", "watchdog", "commanded")
+NAMES = {
+    "cause": CAUSES,
+    "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve"),
+    "by": ("operator", "alarm"),
+    "record": ("ledger", "event", "prescription", "calibration"),
+    "alarm": [row[0] for row in ALARMS],
+}
+HEX = ("digest",)
+_HEAD = "<HHIB"  # code, day, second, hundredth
+_HEAD_SIZE = 9
+
+
+def pack(code, day, second, hundredth, fields):
+    """Payload of an event page: fields as a dict of integers."""
+    number = CODES[code]
+    values = [fields[name] for name in TABLE[number][2]]
+    return struct.pack(_HEAD, number, day, second, hundredth) + struct.pack("<%dq" % len(values), *values)
+
+
+def unpack(payload):
+    """(code, severity, local time text, {field: value}) of an event payload. Raises ValueError if it is none."""
+    number, day, second, hundredth = struct.unpack(_HEAD, payload[:_HEAD_SIZE])
+    if number >= len(TABLE):
+        raise ValueError("event code %d: 0 to %d" % (number, len(TABLE) - 1))
+    code, severity, names = TABLE[number]
+    values = struct.unpack("<%dq" % len(names), payload[_HEAD_SIZE : _HEAD_SIZE + 8 * len(names)])
+    fields = {}
+    for name, value in zip(names, values):
+        if name in NAMES:
+            table = NAMES[name]
+            fields[name] = table[value] if 0 <= value < len(table) else "unknown %d" % value
+        else:
+            fields[name] = "%08x" % value if name in HEX else value
+    if "alarm" in fields and code == "alarm":
+        severity = _priority(fields["alarm"], severity)
+    return code, severity, "%s.%02d" % (iso(day, second), hundredth), fields
+
+
+def _priority(alarm, otherwise):
+    for name, priority, _, _ in ALARMS:
+        if name == alarm:
+            return priority
+    return otherwise
+
+
+def text(sequence, payload):
+    """One log line: seq rtc severity code field=value ..."""
+    code, severity, rtc, fields = unpack(payload)
+    words = ["%d" % sequence, rtc, severity, code]
+    for name in TABLE[CODES[code]][2]:
+        words.append("%s=%s" % (name, fields[name]))
+    return " ".join(words)

@@ -1,0 +1,35 @@
+"""Missed volume: demanded, not delivered, never caught up; counted and logged (DESIGN 3 and 6.6)."""
+
+_REPORT_S = 3_600  # a long stop is reported once an hour, not once a second
+
+
+class Missed:
+    """Adds up what was missed for one reason, and logs it when the reason ends."""
+
+    def __init__(self, ledger, log):
+        """ledger: its missed_nl is the total. log: function(code, **fields)."""
+        self._ledger = ledger
+        self._log = log
+        self._why = 0
+        self._pl = 0  # not yet reported
+        self._seconds = 0
+        self._rest_pl = 0  # below 1 nL, carried into the total later
+
+    def add(self, why, picolitres, seconds):
+        """picolitres were missed within the last `seconds`. why: index into events.NAMES['why']."""
+        if why != self._why:
+            self.report()
+            self._why = why
+        self._pl += picolitres
+        self._seconds += seconds
+        nl, self._rest_pl = divmod(self._rest_pl + picolitres, 1_000)
+        self._ledger.missed_nl += nl
+        if self._seconds >= _REPORT_S:
+            self.report()
+
+    def report(self):
+        """Log what has added up since the last report."""
+        if self._pl:
+            self._log("missed", why=self._why, volume_nl=self._pl // 1_000, seconds=self._seconds)
+        self._pl = 0
+        self._seconds = 0

@@ -1,0 +1,93 @@
+"""Which rate holds at which second of the week (F2).
+
+The periods of a prescription are laid out once over the week as sorted boundaries, so that a tick only compares the
+second of the week with the bounds of the segment it is in. Periods may cross midnight and the end of the week; they
+never overlap (prescription.py refuses that).
+"""
+
+from array import array
+
+from micropython import const
+
+_MINUTES_PER_DAY = const(1_440)
+WEEK_S = const(604_800)
+
+
+def spans(days, start, end):
+    """The (first, last + 1) minutes of the week of a period on each of its days, not yet cut at the end of the week.
+
+    days: mask, Monday is bit 0; start, end: minutes of the day; end at or before start lies on the next day.
+    """
+    length = end - start if end > start else end - start + _MINUTES_PER_DAY
+    found = []
+    for day in range(7):
+        if days >> day & 1:
+            first = day * _MINUTES_PER_DAY + start
+            found.append((first, first + length))
+    return found
+
+
+class Schedule:
+    """The weekly course of the basal rate."""
+
+    def __init__(self, base, periods):
+        """base: rate outside all periods, nL/day. periods: (days, from, to, rate) as in the prescription."""
+        edges = {0: base}
+        for days, start, end, rate in periods:
+            for first, last in spans(days, start, end):
+                _lay(edges, first * 60, last * 60, rate, base)
+        points = sorted(edges)
+        self._starts = array("I", points)
+        self._rates = array("I", [edges[point] for point in points])
+        self._first = WEEK_S  # bounds of the current segment: an empty one, so that the first look-up searches
+        self._end = 0
+        self.rate = base
+
+    def rate_at(self, second_of_week):
+        """The rate (nL/day) at a second of the week, 0..604,799. Allocates nothing."""
+        if not self._first <= second_of_week < self._end:
+            self._search(second_of_week)
+        return self.rate
+
+    def _search(self, second):
+        starts = self._starts
+        low = 0
+        high = len(starts)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if starts[middle] <= second:
+                low = middle
+            else:
+                high = middle
+        self._first = starts[low]
+        self._end = starts[low + 1] if low + 1 < len(starts) else WEEK_S
+        self.rate = self._rates[low]
+
+    def demand(self, second_of_week, seconds):
+        """Volume demanded in `seconds` from a second of the week on, as (whole nL, rest in 1/86,400 nL). Allocates."""
+        total = 0
+        while seconds > 0:
+            rate = self.rate_at(second_of_week)
+            part = min(seconds, self._end - second_of_week)
+            total += rate * part
+            seconds -= part
+            second_of_week = (second_of_week + part) % WEEK_S
+        return divmod(total, 86_400)
+
+    def lowest(self):
+        """The lowest programmed rate above 0 (nL/day); 0 if there is none."""
+        found = 0
+        for rate in self._rates:
+            if rate and (not found or rate < found):
+                found = rate
+        return found
+
+
+def _lay(edges, first, last, rate, base):
+    """Put rate into edges from first to last (seconds of the week; last may lie beyond its end)."""
+    if last > WEEK_S:
+        _lay(edges, 0, last - WEEK_S, rate, base)
+        last = WEEK_S
+    edges[first] = rate
+    if last < WEEK_S and last not in edges:
+        edges[last] = base

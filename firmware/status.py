@@ -1,0 +1,48 @@
+"""The answer to `status`: one `key: value` line for each thing worth knowing."""
+
+from firmware import events, ledger, units, version
+from firmware.dosing import HELD, ON
+from firmware.prescription import MODES
+from firmware.staging import digest
+
+
+def state_name(app):
+    """dosing, stopped or safe."""
+    mode = app.mode()
+    if mode == HELD or (app.records.prescription is None and app.alarms.active):
+        return "safe"
+    if mode == ON and MODES[app.records.prescription.mode] != "stopped":
+        return "dosing"
+    return "stopped"
+
+
+def lines(app):
+    """The lines, in a fixed order. Volumes nL, rates nL/day; masses beside them in brackets."""
+    book = app.ledger
+    rx = app.records.prescription
+    ng = rx.concentration if rx is not None else 0
+    rate = app.cascade.rate if app.dosing.mode == ON else 0
+    found = [
+        "state: " + state_name(app),
+        "firmware: " + version.FIRMWARE,
+        "clock: " + app.operations.now_text(),
+        "prescription: " + ("%s %s" % (digest(rx), MODES[rx.mode]) if rx is not None else "none"),
+        "rate: %d nL/day, %s" % (rate, units.both_text(rate, ng, "/day")),
+        "ledger_steps: %d" % book.steps,
+        "ledger_nl: %d" % book.volume_nl,
+        "reserved_steps: %d" % (book.reserved - book.used),
+        "missed_nl: %d" % book.missed_nl,
+        "reservoir_nl: %d" % book.reservoir_nl,
+        "alarms: " + _list(app.alarms.codes(app.alarms.active)),
+        "alarm_history: " + _list(app.alarms.codes(app.alarms.history)),
+        "reset_cause: " + events.CAUSES[app.board.reset_cause],
+        "refused_lines: %d" % app.console.refused,
+        "pulses: %d" % app.board.counter.read(),
+    ]
+    if book.state == ledger.PAUSED:
+        found.append("stop_left_s: %d" % app.stop_left)
+    return found
+
+
+def _list(codes):
+    return ",".join(codes) if codes else "none"

@@ -1,0 +1,63 @@
+"""Local time from the DS3231, counted on by the processor's clock and compared with it (R49).
+
+Dosing counts seconds by the processor; the RTC says which second of the week it is. The control frames are laid on the
+second edges of the RTC, so that a schedule edge falls on the start of a frame.
+"""
+
+from micropython import const
+
+from firmware import civil
+
+_EDGE_WAIT_MS = const(1_100)
+_POLL_MS = const(2)
+_STEP_MAX_S = const(2)  # beyond it the two clocks disagree and neither is believed
+
+
+class WallClock:
+    """Reads, checks and sets the RTC. Raises nothing: it reports through its return values."""
+
+    def __init__(self, rtc, board):
+        """rtc: lib DS3231. board: ticks_ms, ticks_diff, sleep_ms."""
+        self._rtc = rtc
+        self._board = board
+        self.wanted = None  # (day, second) that the RTC is to be set to at the next frame
+
+    def read(self):
+        """(day, second) as the RTC has it, or None if it cannot be believed."""
+        try:
+            if self._rtc.stopped():
+                return None
+            year, month, mday, hour, minute, second = self._rtc.read()
+            return civil.day_number(year, month, mday), hour * 3600 + minute * 60 + second
+        except (OSError, ValueError):
+            return None
+
+    def wait_for_edge(self):
+        """Wait for the RTC's next second, at most 1.1 s, and read it: (day, second), or None."""
+        began = self._board.ticks_ms()
+        try:
+            first = self._rtc.seconds()
+            while self._rtc.seconds() == first:
+                if self._board.ticks_diff(self._board.ticks_ms(), began) > _EDGE_WAIT_MS:
+                    return None
+                self._board.sleep_ms(_POLL_MS)
+        except OSError:
+            return None
+        return self.read()
+
+    def difference(self, day, second):
+        """RTC minus the given local time in seconds, or None if the RTC cannot be believed or is more than 2 s off."""
+        now = self.read()
+        if now is None:
+            return None
+        by = civil.seconds_between(day, second, now[0], now[1])
+        return by if -_STEP_MAX_S <= by <= _STEP_MAX_S else None
+
+    def set(self, day, second):
+        """Set the RTC. Returns whether it took the time."""
+        year, month, mday = civil.date(day)
+        try:
+            self._rtc.set(year, month, mday, second // 3600, second // 60 % 60, second % 60)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,194 @@
+"""One simulation of a scenario, on either target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from thecal import noise, outputs
+from thecal.link import parse_status
+from thecal.logtap import LogTap
+from thecal.models.bench import Bench
+from thecal.outputs import LoggedEvent, Summary
+from thecal.programming import MemoryEeprom, firmware, pack, programmed_image
+from thecal.scenario import Scenario
+from thecal.scenario_events import Command, ConsoleFlood, Event, Hang, PowerCut, Program, SetClock
+from thecal.target import Target
+
+_S = 1_000_000_000
+_MS = 1_000_000
+_STATUS_BEFORE_NS = 300 * _MS  # the closing `status` is asked so long before the end, and is answered before it
+_FLOOD_EVERY_NS = 20 * _MS
+_LINE_EVERY_NS = 50 * _MS  # between the lines of a `program` event
+_PROGRESS_STEPS = 200
+
+Progress = Callable[[float], None]
+
+
+@dataclass
+class Result:
+    """What a simulation gave: the motor's steps, the pump's log, the summary, and its console output."""
+
+    step_times_ns: list[int]
+    events: list[LoggedEvent]
+    summary: Summary
+    console: bytes
+    powered: list[tuple[int, int]]  # spans of true time with power, ns
+
+
+def make_bench(scenario: Scenario) -> Bench:
+    """The physical pump of a scenario, programmed."""
+    bench = Bench(scenario.pump, scenario.start, scenario.seed)
+    bench.eeprom.load(programmed_image(scenario.pump, scenario.prescription, scenario.start))
+    return bench
+
+
+def simulate(scenario: Scenario, target: Target, progress: Progress = lambda share: None) -> Result:
+    """Run a scenario on a target whose bench make_bench() made."""
+    return Simulation(scenario, target).run(progress)
+
+
+class Simulation:
+    """One run."""
+
+    def __init__(self, scenario: Scenario, target: Target) -> None:
+        self._scenario = scenario
+        self._target = target
+        self._tap = LogTap(target.bench.eeprom)
+        self._rng = Random(scenario.seed)
+        self._console = bytearray()
+        self._answer_from = 0
+        self._end_ns = scenario.duration_ns
+        self._off: list[tuple[int, int]] = []
+        target.on_console = self._console.extend
+
+    def run(self, progress: Progress) -> Result:
+        """Let the scenario happen. progress is called with the share done, 0..1."""
+        target = self._target
+        for event in self._scenario.events:
+            target.at(event.at_ns, self._action(event))
+        target.at(max(0, self._end_ns - _STATUS_BEFORE_NS), self._ask_status)
+        for part in range(1, _PROGRESS_STEPS + 1):
+            target.run(self._end_ns * part // _PROGRESS_STEPS)
+            progress(part / _PROGRESS_STEPS)
+        self._tap.settle()
+        times = [t for t in target.bench.motor.step_times if t <= self._end_ns]
+        return Result(times, self._tap.events, self._summary(), bytes(self._console), self._powered())
+
+    # -- events -----------------------------------------------------------------------------------------------
+
+    def _action(self, event: Event) -> Callable[[], None]:
+        target = self._target
+        if isinstance(event, PowerCut):
+            return lambda: self._cut(event.for_ns)
+        if isinstance(event, Hang):
+            return target.hang
+        if isinstance(event, Command):
+            return lambda: self._type(event.line)
+        if isinstance(event, SetClock):
+            return lambda: self._set_clock(event.by_s)
+        if isinstance(event, ConsoleFlood):
+            return lambda: self._flood(target.now_ns() + event.for_ns)
+        if isinstance(event, Program):
+            return lambda: self._program(event)
+        raise TypeError(f"no simulation of {type(event).__name__}")
+
+    def _cut(self, for_ns: int) -> None:
+        if self._target.powered:
+            now = self._target.now_ns()
+            self._off.append((now, now + for_ns))
+            self._target.power_cut(for_ns)
+
+    def _type(self, line: str) -> None:
+        # What a half-typed line or noise left before it must not become part of this line.
+        self._target.send(b"\r" + line.encode("ascii") + b"\r")
+
+    def _set_clock(self, by_s: int) -> None:
+        reading = self._target.bench.rtc.local_time(self._target.now_ns())
+        self._type(f"clock set {(reading + timedelta(seconds=by_s)).strftime('%Y-%m-%dT%H:%M:%S')}")
+
+    def _flood(self, until_ns: int) -> None:
+        now = self._target.now_ns()
+        if now >= until_ns:
+            return
+        count = noise.BYTES_PER_SECOND * min(_FLOOD_EVERY_NS, until_ns - now) // _S
+        self._target.send(noise.noise(self._rng, count))
+        self._target.at(now + _FLOOD_EVERY_NS, lambda: self._flood(until_ns))
+
+    def _program(self, event: Program) -> None:
+        """The field tool's own sequence of lines, at a typing machine's pace."""
+        lines = event.lines(pack)
+        digest = lines[-1].split()[-1]
+        now = self._target.now_ns()
+        for index, line in enumerate([*lines, f"program commit {digest}"]):
+            self._target.at(now + index * _LINE_EVERY_NS, lambda line=line: self._type(line))
+
+    # -- outcome ----------------------------------------------------------------------------------------------
+
+    def _ask_status(self) -> None:
+        self._answer_from = len(self._console)
+        self._type("status")
+
+    def _powered(self) -> list[tuple[int, int]]:
+        spans = []
+        begin = 0
+        for off, on in self._off:
+            spans.append((begin, min(off, self._end_ns)))
+            begin = on
+        if begin < self._end_ns:
+            spans.append((begin, self._end_ns))
+        return spans
+
+    def _summary(self) -> Summary:
+        bench = self._target.bench
+        status = self._status()
+        raised = [event.details["alarm"] for event in self._tap.events if event.code == "alarm"]
+        active = status["alarms"]
+        return Summary(
+            steps=bench.motor.steps,
+            step_pulses=bench.motor.pulses,
+            delivered_nl=bench.reservoir.delivered_pl // 1000,
+            ledger_steps=int(status["ledger_steps"]),
+            ledger_nl=int(status["ledger_nl"]),
+            missed_nl=int(status["missed_nl"]),
+            off_ns=sum(min(on, self._end_ns) - off for off, on in self._off if off < self._end_ns),
+            reservoir_nl=int(status["reservoir_nl"]),
+            true_reservoir_nl=bench.reservoir.volume_pl // 1000,
+            resets=dict(self._target.resets),
+            alarms_active=[] if active == "none" else active.split(","),
+            alarms_history=[str(code) for code in dict.fromkeys(raised)],
+            state=status["state"],
+        )
+
+    def _status(self) -> dict[str, str]:
+        """The pump's own answer; of a pump that is off or silent, what its EEPROM says."""
+        lines = bytes(self._console[self._answer_from :]).decode("ascii", "replace").split("\r\n")
+        if self._answer_from and "ok" in lines:
+            first = lines.index("status") + 1
+            return parse_status(lines[first : lines.index("ok", first)])
+        return self._recorded()
+
+    def _recorded(self) -> dict[str, str]:
+        records = firmware("records").Records(MemoryEeprom(self._target.bench.eeprom.image()), [0, 0, 0, 0])
+        records.load()
+        book = records.ledger
+        codes = firmware("alarms")
+        return {
+            "state": "off" if not self._target.powered else "safe",
+            "ledger_steps": str(book.steps),
+            "ledger_nl": str(book.volume_nl),
+            "missed_nl": str(book.missed_nl),
+            "reservoir_nl": str(book.reservoir_nl),
+            "alarms": ",".join(codes.Alarms(lambda *_: None).codes(book.alarms)) or "none",
+        }
+
+
+def write(result: Result, folder: Path) -> None:
+    """Write steps.csv, events.jsonl and summary.json into folder, which is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs.write_steps(folder / "steps.csv", result.step_times_ns)
+    outputs.write_events(folder / "events.jsonl", result.events)
+    outputs.write_summary(folder / "summary.json", result.summary)

@@ -1,0 +1,117 @@
+"""Mocked `machine`: the parts of it that the firmware uses, acting on the models of the running twin's bench."""
+
+from __future__ import annotations
+
+from thecal.models import pins
+from thecal.twin import world as worlds
+from thecal.twin.i2c import MachineI2C
+from thecal.twin.world import MS, ProcessorStop, World
+
+PWRON_RESET = 1
+WDT_RESET = 3
+_SCRATCH = 0x4005800C
+_TIMED_OUT = 0x6AB73121
+
+
+class Pin:
+    """A GPIO pin. Outputs act on the bench at once; the inputs that the firmware reads follow it."""
+
+    IN = 0
+    OUT = 1
+    OPEN_DRAIN = 2
+    PULL_UP = 1
+    PULL_DOWN = 2
+
+    def __init__(self, number: int, mode: int = -1, pull: int = -1, *, value: int | None = None) -> None:
+        self.number = number
+        self.world = worlds.world()
+        self._level = 1
+        if value is not None:
+            self.value(value)
+
+    def value(self, level: int | None = None) -> int | None:
+        """Read the pin, or drive it."""
+        self.world.alive()
+        if level is None:
+            return self._level
+        self._level = level
+        _drive(self.world, self.number, bool(level))
+        return None
+
+    def __call__(self, level: int | None = None) -> int | None:
+        return self.value(level)
+
+
+def _drive(world: World, number: int, level: bool) -> None:
+    bench = world.bench
+    if number == pins.DRIVE:
+        if world.trains is not None:
+            world.trains.flush(world.now_ns)
+        bench.motor.drive = level
+    elif number == pins.DIR:
+        bench.motor.direction = level
+    elif number == pins.WP:
+        bench.eeprom.write_protect = level
+
+
+class I2C(MachineI2C):
+    """The I2C block with the bench's bus on it."""
+
+    def __init__(self, block: int, *, scl: Pin, sda: Pin, freq: int = 400_000, timeout: int = 50_000) -> None:
+        world = worlds.world()
+        super().__init__(world.bench.i2c, _Clock(world))
+
+
+class _Clock:
+    """Bus time passes in the running world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.advance = world.advance
+
+    def now_ns(self) -> int:
+        return self._world.now_ns
+
+
+class WDT:
+    """The watchdog: once armed, it bites unless fed within its time-out."""
+
+    def __init__(self, *, timeout: int) -> None:
+        if not 1 <= timeout <= 8388:
+            raise ValueError("timeout exceeds 8388")
+        self._world = worlds.world()
+        self._timeout_ns = timeout * MS
+        self._world.scratch[4] = _TIMED_OUT
+        self.feed()
+
+    def feed(self) -> None:
+        """Start the time-out anew."""
+        world = self._world
+        world.watchdog_ns = world.now_ns + self._timeout_ns
+        world.look_ahead()
+
+
+class _Mem32:
+    """The registers that the firmware reaches by address: the watchdog's scratch registers."""
+
+    def __getitem__(self, address: int) -> int:
+        return worlds.world().scratch[(address - _SCRATCH) >> 2]
+
+    def __setitem__(self, address: int, value: int) -> None:
+        worlds.world().scratch[(address - _SCRATCH) >> 2] = value
+
+
+mem32 = _Mem32()
+
+
+def reset() -> None:
+    """A commanded reset. As on the RP2040, it clears the mark by which a time-out is told apart."""
+    world = worlds.world()
+    world.alive()
+    world.scratch[4] = 0
+    raise ProcessorStop("commanded")
+
+
+def reset_cause() -> int:
+    """WDT_RESET after a time-out and after a commanded reset alike, as on the RP2040."""
+    return PWRON_RESET if worlds.world().cause == "power_on" else WDT_RESET
