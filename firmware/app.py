@@ -15,7 +15,8 @@ from firmware.supervisor import Supervisor
 from firmware.wallclock import WallClock
 
 _BOOT_MS = 350  # reset to the first line of this module's run, on the bench: MicroPython's own start and the imports
-_CLOCK_MS = 10_000
+_CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be noticed within 60 s
+_CLOCK_STRIKES = 2
 _EEPROM_DEAD_MS = 5_000
 _START_UP, _HANG, _STOP_ALARM, _LATE, _NO_RESERVE = range(len(events.NAMES["why"]))
 
@@ -43,13 +44,13 @@ class App:
         self.must_record = False  # state changed: the ledger must say so
         self._write_failing_since = None
         self._clock_failures = 0
-        tasks = (
-            Task("dose", FRAME_MS, 0, 3 * FRAME_MS, self._dose),
-            Task("keep", FRAME_MS, 0, 3 * FRAME_MS, self._keep),
-            Task("reserve", FRAME_MS, 0, 3 * FRAME_MS, self._reserve),
-            Task("clock", _CLOCK_MS, FRAME_MS // 2, _CLOCK_MS + 3 * FRAME_MS, self._check_clock),
+        self._executive = Executive(
+            board,
+            (Task("dose", self._dose), Task("keep", self._keep), Task("reserve", self._reserve)),
+            (Task("clock", self._check_clock, every=_CLOCK_FRAMES, deadline=_CLOCK_FRAMES + 3),),
+            Supervisor(board.feed),
+            self._background,
         )
-        self._executive = Executive(board, tasks, Supervisor(board.feed, board.ticks_diff), self._background)
 
     def run(self):
         """Start the pump and run it for ever."""
@@ -90,6 +91,8 @@ class App:
 
     def _take_up_stop(self, day, second):
         state = self.ledger
+        if not self.records.recovered[0]:
+            return
         if state.state == ledger.PAUSED:
             left = self.operations.until(state.stop_day, state.stop_second, day, second)
             self.stop_left = max(1, min(left, 3_600))
@@ -214,13 +217,13 @@ class App:
             self.apply()
 
     def _check_clock(self, late):
-        """Every 10 s, in the middle of a second: is the RTC where counting says it is?"""
+        """Every 20 s, in the middle of a second: is the RTC where counting says it is?"""
         if self.wallclock.wanted is not None or self.alarms.active & 1 << alarms.RTC_LOST:
             return
         by = self.wallclock.difference(self.dosing.day, self.dosing.second)
         if by is None:
             self._clock_failures += 1
-            if self._clock_failures >= 3:
+            if self._clock_failures >= _CLOCK_STRIKES:
                 self.alarms.raise_(alarms.RTC_LOST)
                 self.apply()
             return
@@ -231,10 +234,10 @@ class App:
     def _background(self):
         """Console and log, between the tasks. Returns the longest time (ms) until the next turn."""
         patience = self.console.work()
-        if self.log.pending:
-            self.log.work()
-            return 0
-        return patience
+        if self.log.idle:
+            return patience
+        self.log.work()
+        return 0
 
     def _stamp(self):
         """(day, second, hundredth) of now, for the log."""

@@ -22,7 +22,7 @@ _DRIVE = const(6)
 _WP = const(9)
 _LED = const(25)
 _I2C_HZ = const(400_000)
-_I2C_TIMEOUT_US = const(5_000)
+_I2C_TIMEOUT_US = const(50_000)  # of a whole transfer; the longest, 1 KiB, takes 23 ms
 _WATCHDOG_MS = const(5_000)  # longest bounded wait in the firmware is below 1 s; RP2040's limit is 8,388 ms
 # Watchdog scratch registers 0-3 survive every reset but power-on (RP2040 data sheet 4.7). Their addresses are no small
 # integers, so they stand here ready made: computing one in the tick would allocate.

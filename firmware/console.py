@@ -13,6 +13,7 @@ _CHUNK = const(64)
 _RETRY_MS = const(20)  # how soon to try again when the host does not take what waits
 _NEVER_MS = const(1_000)
 _BACKSPACE = (8, 127)
+_KILL_LINE = const(21)  # Ctrl-U: forget what was typed, as terminals do; tools begin with it
 
 
 class Console:
@@ -53,7 +54,11 @@ class Console:
             self._after_cr = byte == 13
             return
         self._after_cr = False
-        if byte in _BACKSPACE:
+        if byte == _KILL_LINE:
+            self._length = 0
+            self._bad = None
+            self._put(b"\r\n")
+        elif byte in _BACKSPACE:
             if self._length and self._bad is None:
                 self._length -= 1
                 self._put(b"\b \b")

@@ -13,6 +13,7 @@ from firmware import civil
 from firmware.civil import SECONDS_PER_DAY
 
 _TRAIN_US = const(990_000)  # a second's steps end within it, with 1 % to spare, so that trains never pile up
+_SINGLE_US = const(2_000)  # a single step is over at once: nothing of its word is left to wait for
 _MAX_LATE_S = const(2)  # seconds that are still dosed when the tick was late; what is beyond them is missed
 
 OFF = const(0)  # no prescription, or stopped by the operator: nothing is demanded
@@ -98,7 +99,7 @@ class Dosing:
             steps = self._train.MAX_STEPS
         steps = self._ledger.take(steps)
         if steps:
-            self._train.start(steps, _TRAIN_US // steps)
+            self._train.start(steps, _TRAIN_US // steps if steps > 1 else _SINGLE_US)
             self.pending -= steps
         if self.pending > 2 * (self._cascade.flow_pl // self._cascade.pl_per_step + 1):
             # More than two seconds of flow could not be reserved: never caught up later.

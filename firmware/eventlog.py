@@ -20,6 +20,7 @@ class EventLog:
         self._now = now
         self._queue = []
         self._scanned = False
+        self.idle = False  # nothing to do
         self.dropped = 0
         self.failed = 0
 
@@ -29,11 +30,7 @@ class EventLog:
             self.dropped += 1
             return
         self._queue.append(events.pack(code, *self._now(), fields))
-
-    @property
-    def pending(self):
-        """Whether there is work to do."""
-        return bool(self._queue) or not self._scanned
+        self.idle = False
 
     def work(self):
         """A bounded piece of work: look through some pages of the ring until its newest record is found, then write
@@ -42,6 +39,7 @@ class EventLog:
             self._scanned = self._ring.scan_part(_SCAN_PAGES)
             return
         if not self._queue:
+            self.idle = True
             return
         try:
             self._ring.append(self._queue[0])

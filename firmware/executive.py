@@ -1,68 +1,86 @@
-"""The cyclic executive: a fixed table of tasks, each with a period, an offset and a deadline.
+"""The cyclic executive: a fixed table of tasks, run in frames of one second, the control period.
 
-No task is started by another, none is added at run time, none runs in an interrupt. A frame is one second, the control
-period. Tasks due at the same time run in the order of the table.
+Some tasks run at the start of every frame, in the order of the table; others in the middle of every n-th frame. No
+task starts another, none is added at run time, none runs in an interrupt.
 """
 
 from micropython import const
 
 FRAME_MS = const(1_000)
-_LONGEST_WAIT_MS = const(1_000)
+_HALF_MS = const(500)
 
 
 class Task:
     """One row of the table."""
 
-    def __init__(self, name, period_ms, offset_ms, deadline_ms, run):
-        """period_ms, offset_ms: when it runs, from the start of the first frame. deadline_ms: the longest time between
-        two check-ins. run: function(late_ms)."""
+    def __init__(self, name, run, every=1, deadline=3):
+        """run: function(late_ms). every: frames between two runs. deadline: most frames between two check-ins."""
         self.name = name
-        self.period_ms = period_ms
-        self.offset_ms = offset_ms
-        self.deadline_ms = deadline_ms
         self.run = run
-        self.due = 0
-        self.checked_in = 0
+        self.every = every
+        self.deadline = deadline
+        self.checked_in = 0  # number of the frame in which it last came to its end
 
 
 class Executive:
     """Runs the table for ever."""
 
-    def __init__(self, board, tasks, supervisor, background):
-        """board: ticks_ms, ticks_add, ticks_diff, wait. background: function run every turn, for console and log;
-        it returns the longest time (ms) until it must run again."""
+    def __init__(self, board, starting, middle, supervisor, background):
+        """board: ticks_ms, ticks_add, ticks_diff, wait. starting: tasks at the start of every frame. middle: tasks in
+        the middle of every n-th. background: function run every turn, for console and log; it returns the longest time
+        (ms) until it must run again."""
         self._board = board
-        self._tasks = tasks
+        self._starting = starting
+        self._middle = middle
+        self._all = starting + middle
         self._supervisor = supervisor
         self._background = background
+        self.number = 0  # frames begun
+        self._due = 0  # ticks_ms of the next start or middle of a frame
+        self._in_middle = False
 
     def start(self, first_frame):
-        """Set every task's first due time from the ticks_ms of the first frame."""
-        for task in self._tasks:
-            task.due = self._board.ticks_add(first_frame, task.offset_ms)
-            task.checked_in = first_frame
+        """The first frame starts at this ticks_ms."""
+        self._due = first_frame
 
     def turn(self):
         """Run what is due, then the background, then sleep until the next due time or the next console byte."""
         board = self._board
-        now = board.ticks_ms()
-        diff = board.ticks_diff
-        wait = _LONGEST_WAIT_MS
-        for task in self._tasks:
-            late = diff(now, task.due)
-            if late >= 0:
-                task.run(late)
-                now = board.ticks_ms()
-                task.checked_in = now
-                # An absolute schedule: lateness does not add up. Whole periods that were missed are skipped.
-                due = board.ticks_add(task.due, (late // task.period_ms + 1) * task.period_ms)
-                task.due = due
-                late = diff(now, due)
-            if -late < wait:
-                wait = -late
-        self._supervisor.supervise(now, self._tasks)
+        wait = board.ticks_diff(self._due, board.ticks_ms())
+        if wait <= 0:
+            if self._in_middle:
+                self._run_middle()
+            else:
+                self._run_start(-wait)
+            self._supervisor.supervise(self.number, self._all)
+            wait = board.ticks_diff(self._due, board.ticks_ms())
         patience = self._background()
         if patience < wait:
             wait = patience
         if wait > 0:
             board.wait(wait)
+
+    def _run_start(self, late):
+        # An absolute schedule: lateness does not add up. Whole frames that were missed are skipped.
+        skipped = late // FRAME_MS
+        self.number += 1 + skipped
+        number = self.number
+        for task in self._starting:
+            task.run(late)
+            task.checked_in = number
+        ahead = FRAME_MS * (1 + skipped)
+        for task in self._middle:
+            if number - task.checked_in >= task.every:
+                self._in_middle = True
+                ahead -= _HALF_MS
+                break
+        self._due = self._board.ticks_add(self._due, ahead)
+
+    def _run_middle(self):
+        self._in_middle = False
+        number = self.number
+        for task in self._middle:
+            if number - task.checked_in >= task.every:
+                task.run(0)
+                task.checked_in = number
+        self._due = self._board.ticks_add(self._due, _HALF_MS)

@@ -4,17 +4,15 @@
 class Supervisor:
     """Every task must have checked in within its deadline, or the watchdog is not fed and bites."""
 
-    def __init__(self, feed, ticks_diff):
-        """feed: function that feeds the watchdog. ticks_diff: MicroPython's ticks_diff."""
+    def __init__(self, feed):
+        """feed: function that feeds the watchdog."""
         self._feed = feed
-        self._diff = ticks_diff
         self.late = None  # the task that kept the watchdog from being fed
 
-    def supervise(self, now, tasks):
-        """Feed if every task checked in within its deadline. tasks: objects with checked_in, deadline_ms, name."""
-        diff = self._diff
+    def supervise(self, frame, tasks):
+        """Feed if every task checked in within its deadline. frame: number of the frame; tasks: executive.Task."""
         for task in tasks:
-            if diff(now, task.checked_in) > task.deadline_ms:
+            if frame - task.checked_in > task.deadline:
                 self.late = task.name
                 return
         self._feed()

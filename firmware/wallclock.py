@@ -23,19 +23,20 @@ class WallClock:
         self.wanted = None  # (day, second) that the RTC is to be set to at the next frame
 
     def read(self):
-        """(day, second) as the RTC has it, or None if it cannot be believed."""
+        """(day, second) as the RTC has it, or None if it cannot be read."""
         try:
-            if self._rtc.stopped():
-                return None
             year, month, mday, hour, minute, second = self._rtc.read()
             return civil.day_number(year, month, mday), hour * 3600 + minute * 60 + second
         except (OSError, ValueError):
             return None
 
     def wait_for_edge(self):
-        """Wait for the RTC's next second, at most 1.1 s, and read it: (day, second), or None."""
+        """Wait for the RTC's next second, at most 1.1 s, and read it: (day, second), or None if its oscillator has
+        stopped at any time since it was set, or if it does not count."""
         began = self._board.ticks_ms()
         try:
+            if self._rtc.stopped():
+                return None
             first = self._rtc.seconds()
             while self._rtc.seconds() == first:
                 if self._board.ticks_diff(self._board.ticks_ms(), began) > _EDGE_WAIT_MS:
@@ -46,7 +47,8 @@ class WallClock:
         return self.read()
 
     def difference(self, day, second):
-        """RTC minus the given local time in seconds, or None if the RTC cannot be believed or is more than 2 s off."""
+        """RTC minus the given local time in seconds, or None if it cannot be read or is more than 2 s off.
+        An oscillator that stops while the pump runs shows as a difference that grows."""
         now = self.read()
         if now is None:
             return None

@@ -60,7 +60,7 @@ class Simulation:
         self._tap = LogTap(target.bench.eeprom)
         self._rng = Random(scenario.seed)
         self._console = bytearray()
-        self._answer_from = 0
+        self._answer_from: int | None = None
         self._end_ns = scenario.duration_ns
         self._off: list[tuple[int, int]] = []
         target.on_console = self._console.extend
@@ -103,8 +103,8 @@ class Simulation:
             self._target.power_cut(for_ns)
 
     def _type(self, line: str) -> None:
-        # What a half-typed line or noise left before it must not become part of this line.
-        self._target.send(b"\r" + line.encode("ascii") + b"\r")
+        # Ctrl-U first: what noise or a half-typed line left must not become part of this line.
+        self._target.send(b"\x15" + line.encode("ascii") + b"\r")
 
     def _set_clock(self, by_s: int) -> None:
         reading = self._target.bench.rtc.local_time(self._target.now_ns())
@@ -165,8 +165,10 @@ class Simulation:
 
     def _status(self) -> dict[str, str]:
         """The pump's own answer; of a pump that is off or silent, what its EEPROM says."""
-        lines = bytes(self._console[self._answer_from :]).decode("ascii", "replace").split("\r\n")
-        if self._answer_from and "ok" in lines:
+        lines: list[str] = []
+        if self._answer_from is not None:
+            lines = bytes(self._console[self._answer_from :]).decode("ascii", "replace").split("\r\n")
+        if "status" in lines and "ok" in lines:
             first = lines.index("status") + 1
             return parse_status(lines[first : lines.index("ok", first)])
         return self._recorded()
