@@ -16,3 +16,55 @@ $(STAMP): pyproject.toml
 
 .PHONY: setup
 setup: $(STAMP) ## Install everything into .venv (the other targets do it by themselves)
+
+.PHONY: demo
+demo: $(STAMP) ## A day of flex therapy on the twin, with a power cut; draws build/demo/infusion.png
+	$(BIN)/thecal demo
+
+.PHONY: image
+image: $(STAMP) ## Get or build the MicroPython image
+	$(PY) -m thecal.image
+
+.PHONY: build
+build: $(STAMP) ## Compile the firmware and write its hash manifest to build/firmware/
+	$(PY) -m thecal.build
+
+.PHONY: flash
+flash: $(STAMP) ## Flash a board: make flash PORT=/dev/ttyACM0
+	$(if $(PORT),,$(error PORT is not set: make flash PORT=/dev/ttyACM0))
+	$(BIN)/thecal flash --port $(PORT)
+
+.PHONY: emulate
+emulate: $(STAMP) ## An emulated pump on a pseudo-terminal
+	$(BIN)/thecal emulate
+
+.PHONY: test
+test: $(STAMP) ## All tests: host tests on CPython, board tests on the emulated Pico
+	$(PY) -m pytest
+
+.PHONY: bench
+bench: $(STAMP) ## Measure, and write build/bench.json
+	$(PY) -m thecal.bench
+
+typings/.installed: pyproject.toml $(STAMP)
+	rm -rf typings
+	$(PY) -m pip install --quiet --disable-pip-version-check --target typings \
+	  $$($(PY) -m thecal.pins stubs)
+	@touch $@
+
+.PHONY: check
+check: $(STAMP) typings/.installed ## Lint, format, spelling and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/basedpyright --project pyrightconfig.device.json
+	$(BIN)/basedpyright --project pyrightconfig.host.json
+
+.PHONY: format
+format: $(STAMP) ## Format the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## Remove what was built (not the virtual environment, not the cached image)
+	rm -rf build

@@ -32,6 +32,8 @@ _TIMED_OUT = 0x6AB73121  # what the SDK leaves in scratch 4 while the watchdog i
 _STEP_MACHINE = const(0)
 _COUNT_MACHINE = const(4)  # on the other PIO block
 
+IMAGE_ROOT = "/"  # where the flashed files lie
+
 POWER_ON, WATCHDOG, COMMANDED = range(3)
 
 ticks_ms = time.ticks_ms

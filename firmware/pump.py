@@ -4,7 +4,7 @@ import micropython
 
 micropython.kbd_intr(-1)  # first: Ctrl-C is a byte like any other from here on
 
-from firmware import board  # noqa: E402
+from firmware import board, image  # noqa: E402
 
 
 def run():
@@ -22,4 +22,10 @@ def run():
     board.restart()
 
 
-run()
+# Nothing of the application has run, and the outputs are safe: a board with a damaged image waits at the REPL for the
+# next `make flash`. On CPython (no root) the sources themselves are the image.
+_fault = image.fault(board.IMAGE_ROOT) if board.IMAGE_ROOT is not None else None
+if _fault is None:
+    run()
+else:
+    print("thecal: the image is damaged, the pump does not start. " + _fault)

@@ -29,6 +29,7 @@ def install() -> None:
             importlib.import_module(driver)
         with _substituted(_FOR_BOARD):
             board = importlib.import_module("firmware.board")
+        board.IMAGE_ROOT = None  # type: ignore[attr-defined] # nothing was flashed: the sources are the image
         board.sys = system.sys  # type: ignore[attr-defined] # afterwards: the import itself needs the real one
 
 

@@ -1,0 +1,150 @@
+"""The demo: a day of therapy on the twin, its balance in exact numbers, and its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from thecal.demand import demanded_nl, rate_changes
+from thecal.outputs import LoggedEvent
+from thecal.paths import ROOT
+from thecal.plot import Infusion, draw
+from thecal.scenario import Scenario
+from thecal.scenario_events import Command, Event, Hang, PowerCut
+from thecal.sim import Result
+
+SCENARIO = ROOT / "examples" / "demo.toml"
+_S = 1_000_000_000
+_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """The pump from one power-on to the next power cut: exactly demanded and truly delivered volume (nL)."""
+
+    first_ns: int
+    last_ns: int
+    demanded_nl: Fraction
+    delivered_nl: int
+
+    @property
+    def difference_nl(self) -> Fraction:
+        """Demanded and not delivered."""
+        return self.demanded_nl - self.delivered_nl
+
+
+def dosing_spans(scenario: Scenario, result: Result) -> list[tuple[int, int]]:
+    """Spans (ns) in which the pump dosed, from its own log and from what the scenario did to it.
+
+    A span begins on the whole second that the pump says it began on, and ends at the last second that was complete
+    when it was cut short: what that second demanded has been stepped by the end of the next.
+    """
+    ends = [event.at_ns for event in scenario.events if isinstance(event, PowerCut | Hang)]
+    ends += [_second(scenario, event) for event in result.events if event.code == "stop"]
+    ends.append(scenario.duration_ns)
+    begins = [_second(scenario, event) for event in result.events if event.code == "boot"]
+    begins += [
+        _second(scenario, event) + _S for event in result.events if event.code in ("stop_end", "resume")
+    ]
+    spans = []
+    for begin in sorted(begins):
+        end = min(end for end in ends if end > begin)
+        stopped = any(event.code == "stop" and _second(scenario, event) == end for event in result.events)
+        spans.append((begin, end if stopped else end - end % _S - _S))
+    return spans
+
+
+def _second(scenario: Scenario, event: LoggedEvent) -> int:
+    """The whole second, as ns since start, that the pump's clock showed at an event."""
+    shown = datetime.fromisoformat(event.rtc.split(".")[0])
+    return int((shown - scenario.start).total_seconds()) * _S
+
+
+def runs(scenario: Scenario, result: Result) -> Iterator[Run]:
+    """The balance of each run from power-on to power cut, or to the end."""
+    spans = dosing_spans(scenario, result)
+    for first, last in result.powered:
+        demanded = Fraction(0)
+        for begin, end in spans:
+            if first <= begin < last:
+                demanded += demanded_nl(scenario.prescription, scenario.pump, scenario.start, begin, end)
+        steps = sum(1 for t in result.step_times_ns if first <= t < last)
+        yield Run(first, last, demanded, steps * scenario.pump.pl_per_step // 1000)
+
+
+def picture(scenario: Scenario, result: Result, path: Path) -> None:
+    """Draw demand, delivery and events."""
+    demand: list[tuple[int, int]] = []
+    for begin, end in dosing_spans(scenario, result):
+        changes = rate_changes(scenario.prescription, scenario.pump, scenario.start, begin, end)
+        demand += [*changes, (end, 0)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw(
+        path,
+        Infusion(
+            duration_ns=scenario.duration_ns,
+            pl_per_step=scenario.pump.pl_per_step,
+            demand=[(0, 0), *demand],
+            step_times_ns=result.step_times_ns,
+            events=[(event.at_ns, _label(event)) for event in scenario.events],
+            off_spans=_gaps(result.powered),
+            title=f"{scenario.prescription.drug}, {scenario.prescription.mode}: demanded and delivered",
+        ),
+    )
+
+
+def _gaps(powered: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(before[1], after[0]) for before, after in zip(powered, powered[1:], strict=False)]
+
+
+def _label(event: Event) -> str:
+    if isinstance(event, PowerCut):
+        return f"power cut, {event.for_ns // (60 * _S)} min"
+    if isinstance(event, Command):
+        return event.line
+    return "processor hangs" if isinstance(event, Hang) else type(event).__name__
+
+
+def report(scenario: Scenario, result: Result, console: Console) -> bool:
+    """Print the balance and what happened. Returns whether every run is within one step."""
+    step_nl = Fraction(scenario.pump.pl_per_step, 1000)
+    table = Table(title="Demanded and delivered, from each power-on to the next cut")
+    for name in ("from", "to", "demanded, nL", "delivered, nL", "difference, nL", "below one step"):
+        table.add_column(name, justify="right")
+    good = True
+    for run in runs(scenario, result):
+        within = 0 <= run.difference_nl < step_nl
+        good = good and within
+        table.add_row(
+            _clock(scenario, run.first_ns),
+            _clock(scenario, run.last_ns),
+            f"{float(run.demanded_nl):,.3f}",
+            f"{run.delivered_nl:,}",
+            f"{float(run.difference_nl):.3f}",
+            f"{'yes' if within else 'NO'} ({float(step_nl):g} nL)",
+        )
+    console.print(table)
+    story = Table(title="What happened, in the pump's own words")
+    for name in ("pump time", "severity", "event", "details"):
+        story.add_column(name)
+    for event in result.events:
+        details = ", ".join(f"{key} {value}" for key, value in event.details.items())
+        story.add_row(event.rtc, event.severity, event.code, details)
+    console.print(story)
+    summary = result.summary
+    console.print(
+        f"Ledger {summary.ledger_steps:,} steps, motor {summary.steps:,}: the power cut left "
+        f"{summary.ledger_steps - summary.steps} reserved steps that count as delivered and may not have been."
+    )
+    return good
+
+
+def _clock(scenario: Scenario, ns: int) -> str:
+    hours, rest = divmod(ns // _S, 3600)
+    return f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
