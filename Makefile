@@ -46,14 +46,14 @@ test: $(STAMP) ## All tests: host tests on CPython, board tests on the emulated 
 bench: $(STAMP) ## Measure, and write build/bench.json
 	$(PY) -m thecal.bench
 
-typings/.installed: pyproject.toml $(STAMP)
-	rm -rf typings
-	$(PY) -m pip install --quiet --disable-pip-version-check --target typings \
+build/typings/.installed: pyproject.toml $(STAMP)
+	rm -rf build/typings
+	$(PY) -m pip install --quiet --disable-pip-version-check --target build/typings \
 	  $$($(PY) -m thecal.pins stubs)
 	@touch $@
 
 .PHONY: check
-check: $(STAMP) typings/.installed ## Lint, format, spelling and types
+check: $(STAMP) build/typings/.installed ## Lint, format, spelling and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell

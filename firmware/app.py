@@ -14,7 +14,7 @@ from firmware.records import Records
 from firmware.supervisor import Supervisor
 from firmware.wallclock import WallClock
 
-_BOOT_MS = 350  # reset to the first line of this module's run, on the bench: MicroPython's own start and the imports
+_BOOT_MS = 780  # reset to the first line of App on the bench: MicroPython, image check, imports
 _CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be noticed within 60 s
 _CLOCK_STRIKES = 2
 _EEPROM_DEAD_MS = 5_000
@@ -116,7 +116,8 @@ class App:
 
     def _schedule(self):
         rx = self.records.prescription
-        self.dosing.schedule = rx.schedule(self.records.calibration) if rx is not None else None
+        if rx is not None:
+            self.dosing.schedule = rx.schedule(self.records.calibration)
 
     # -- state ------------------------------------------------------------------------------------------------
 
@@ -136,7 +137,7 @@ class App:
         mode = self.mode()
         dosing = self.dosing
         lowest = 0
-        if mode == ON and self.alarms.reaction() == alarms.LOWEST and dosing.schedule is not None:
+        if mode == ON and self.alarms.reaction() == alarms.LOWEST:
             lowest = dosing.schedule.lowest()
         if mode == dosing.mode and lowest == dosing.lowest:
             return
@@ -146,7 +147,10 @@ class App:
             dosing.drop_pending()
         if mode != HELD:
             self.missed.report()
-        self.board.drive(mode == ON)
+        if mode == ON:
+            self.board.drive(True)
+        elif mode == HELD:
+            self.board.drive(False)  # a fault stops the motor in the middle of its stroke (R15)
         dosing.changed()
 
     # -- tasks ------------------------------------------------------------------------------------------------
@@ -167,6 +171,8 @@ class App:
             self.operations.finish_clock()
         if dosing.missed_steps or dosing.missed_seconds:
             self._count_missed()
+        if dosing.mode == OFF:
+            self.board.drive(False)  # the operator's stop has let the second's steps end (R15)
         state = self.ledger.state
         if state == ledger.PAUSED:
             self.stop_left -= 1

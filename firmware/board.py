@@ -77,7 +77,8 @@ class Board:
         scl = Pin(_SCL, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
         sda = Pin(_SDA, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
         self.bus_free = recover_bus(scl, sda, time.sleep_us)
-        i2c = I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)
+        # The stubs do not know the time-out that the RP2040 port takes.
+        i2c = I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)  # pyright: ignore[reportCallIssue]
         self.eeprom = AT24C256(i2c, write_protect, time.sleep_ms)
         self.rtc = DS3231(i2c)
         step = Pin(_STEP, Pin.OUT, value=0)

@@ -29,6 +29,16 @@ class CalibrationError(ValueError):
 class Calibration:
     """One pump's calibration; attributes are the names of FIELDS, in the units given there, and `serial`."""
 
+    pl_per_step: int
+    steps_per_index: int
+    reservoir_nl: int
+    low_reservoir_nl: int
+    tubing_nl: int
+    catheter_mm: int
+    catheter_pl_per_mm: int
+    min_rate: int
+    max_rate: int
+
     def __init__(self, serial="bench-01", **values):
         """Reference hardware, with the given values in place of its own. Raises CalibrationError."""
         self.serial = serial
@@ -76,7 +86,7 @@ def unpack(payload):
         raise CalibrationError("calibration: %d bytes, %d expected" % (len(payload), struct.calcsize(_FORMAT)))
     values = struct.unpack(_FORMAT, payload)
     names = [field[0] for field in FIELDS]
-    return Calibration(text_field(values[-1]), **dict(zip(names, values)))
+    return Calibration(text_field(values[-1]), **{name: values[index] for index, name in enumerate(names)})
 
 
 def text_field(raw):

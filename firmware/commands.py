@@ -86,7 +86,8 @@ class Commands:
         if key == "end" and len(words) == 1:
             return app.stage_end(words[0])
         if key in ("begin", "end"):
-            raise ValueError("program stage %s: %s" % (key, "a digest is needed" if key == "end" else "no words after it"))
+            need = "a digest is needed" if key == "end" else "no words after it"
+            raise ValueError("program stage %s: %s" % (key, need))
         app.staging.put(key, words)
         return ()
 

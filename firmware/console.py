@@ -13,6 +13,7 @@ _CHUNK = const(64)
 _RETRY_MS = const(20)  # how soon to try again when the host does not take what waits
 _NEVER_MS = const(1_000)
 _BACKSPACE = (8, 127)
+_LINE_ENDS = (13, 10)
 _KILL_LINE = const(21)  # Ctrl-U: forget what was typed, as terminals do; tools begin with it
 
 
@@ -48,7 +49,7 @@ class Console:
         return _RETRY_MS if self._used or self._lines is not None else _NEVER_MS
 
     def _take(self, byte):
-        if byte == 13 or byte == 10:
+        if byte in _LINE_ENDS:
             if not (byte == 10 and self._after_cr):
                 self._end_line()
             self._after_cr = byte == 13
@@ -106,7 +107,7 @@ class Console:
     def _flush(self):
         while True:
             while self._lines is not None and self._used < _OUTPUT_MAX // 2:
-                self._next_line()
+                self._next_line(self._lines)
             if not self._used or not self._board.can_write():
                 return
             count = self._board.write(memoryview(self._output)[: min(self._used, _CHUNK)])
@@ -115,9 +116,9 @@ class Console:
             self._output[: self._used - count] = self._output[count : self._used]
             self._used -= count
 
-    def _next_line(self):
+    def _next_line(self, lines):
         try:
-            self._put((next(self._lines) + "\r\n").encode())
+            self._put((next(lines) + "\r\n").encode())
         except StopIteration:
             self._lines = None
             self._put(b"ok\r\n")

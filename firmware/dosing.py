@@ -11,6 +11,7 @@ from micropython import const
 
 from firmware import civil
 from firmware.civil import SECONDS_PER_DAY
+from firmware.schedule import Schedule
 
 _TRAIN_US = const(990_000)  # a second's steps end within it, with 1 % to spare, so that trains never pile up
 _SINGLE_US = const(2_000)  # a single step is over at once: nothing of its word is left to wait for
@@ -29,7 +30,7 @@ class Dosing:
         self._cascade = cascade
         self._ledger = ledger
         self._train = train
-        self.schedule = None
+        self.schedule = Schedule(0, ())  # of a pump without a prescription
         self.mode = OFF
         self.lowest = 0  # nL/day; above 0: give this rate instead of the schedule's (RTC lost)
         self.day = 0
@@ -59,7 +60,7 @@ class Dosing:
             self._cascade.set_rate(rate)
 
     def _wanted(self):
-        if self.mode == OFF or self.schedule is None:
+        if self.mode == OFF:
             return 0
         return self.lowest if self.lowest else self.schedule.rate_at(self._week_second)
 
@@ -94,10 +95,7 @@ class Dosing:
     def _command(self):
         if not self._train.idle():
             return  # the last word still waits: these steps come with the next one
-        steps = self.pending
-        if steps > self._train.MAX_STEPS:
-            steps = self._train.MAX_STEPS
-        steps = self._ledger.take(steps)
+        steps = self._ledger.take(min(self.pending, self._train.MAX_STEPS))
         if steps:
             self._train.start(steps, _TRAIN_US // steps if steps > 1 else _SINGLE_US)
             self.pending -= steps

@@ -29,7 +29,7 @@ class EventLog:
         if len(self._queue) >= _QUEUE:
             self.dropped += 1
             return
-        self._queue.append(events.pack(code, *self._now(), fields))
+        self._queue.append(events.pack(code, fields, *self._now()))
         self.idle = False
 
     def work(self):

@@ -45,7 +45,7 @@ _HEAD = "<HHIB"  # code, day, second, hundredth
 _HEAD_SIZE = 9
 
 
-def pack(code, day, second, hundredth, fields):
+def pack(code, fields, day, second, hundredth):
     """Payload of an event page: fields as a dict of integers."""
     number = CODES[code]
     values = [fields[name] for name in TABLE[number][2]]
@@ -60,7 +60,8 @@ def unpack(payload):
     code, severity, names = TABLE[number]
     values = struct.unpack("<%dq" % len(names), payload[_HEAD_SIZE : _HEAD_SIZE + 8 * len(names)])
     fields = {}
-    for name, value in zip(names, values):
+    for index, name in enumerate(names):
+        value = values[index]
         if name in NAMES:
             table = NAMES[name]
             fields[name] = table[value] if 0 <= value < len(table) else "unknown %d" % value

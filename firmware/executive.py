@@ -54,9 +54,7 @@ class Executive:
                 self._run_start(-wait)
             self._supervisor.supervise(self.number, self._all)
             wait = board.ticks_diff(self._due, board.ticks_ms())
-        patience = self._background()
-        if patience < wait:
-            wait = patience
+        wait = min(wait, self._background())
         if wait > 0:
             board.wait(wait)
 

@@ -71,8 +71,7 @@ class Ledger:
         The caller commands exactly that many, after this returns.
         """
         room = self.reserved - self.used
-        if steps > room:
-            steps = room
+        steps = min(steps, room)
         if steps:
             used = self.used + steps
             self.used = used

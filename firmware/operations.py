@@ -145,14 +145,12 @@ class Operations:
 
     def set_clock(self, text):
         """Set RTC and local time at the start of the next second, so that frames stay on the RTC's edges."""
-        day, second = civil.parse_iso(text)
-        self._app.wallclock.wanted = civil.shifted(day, second, 1)
+        self._app.wallclock.want(*civil.parse_iso(text))
 
     def finish_clock(self):
         """The second after set_clock() begins."""
         app = self._app
-        day, second = app.wallclock.wanted
-        app.wallclock.wanted = None
+        day, second = app.wallclock.take_wanted()
         if not app.wallclock.set(day, second):
             app.alarms.raise_(alarms.RTC_LOST)
             app.apply()

@@ -47,7 +47,7 @@ class Prescription:
         self.concentration = 0
         self.mode = STOPPED
         self.basal = 0
-        self.periods = []
+        self.periods: list = []
         self.max_per_hour = NO_LIMIT
         self.max_per_day = NO_LIMIT
 
@@ -175,11 +175,13 @@ def check_overlap(taken):
     """Raise PrescriptionError if two of the (first, last, period) spans, minutes of the week, share a minute."""
     week = schedule.WEEK_S // 60
     marks = sorted(taken)
-    for first, last, index in taken:
+    for _, last, index in taken:
         if last > week:  # what hangs over the end of the week lies on its beginning
             marks.append((0, last - week, index))
     marks.sort()
-    for (_, last, one), (first, _, other) in zip(marks, marks[1:]):
+    for before in range(len(marks) - 1):
+        _, last, one = marks[before]
+        first, _, other = marks[before + 1]
         if first < last:
             low, high = min(one, other), max(one, other)
             raise PrescriptionError("period %d, %d: they overlap at %s" % (low, high, minute_text(first)))

@@ -11,11 +11,11 @@ def run():
     """Run the application for ever. Any way out of it makes the outputs safe and restarts the pump."""
     hardware = None
     try:
-        from firmware.app import App
+        from firmware.app import App  # here: whatever goes wrong in it must end in the restart
 
         hardware = board.Board()
         App(hardware).run()
-    except BaseException as error:  # the last line of defence: nothing may pass it
+    except BaseException as error:  # noqa: BLE001 - the last line of defence: nothing may pass it
         board.safe_outputs()
         if hardware is not None:
             hardware.note_exception(error)

@@ -41,8 +41,8 @@ class Staging:
     def __init__(self):
         self.open = False
         self.complete = None  # a validated Prescription, ready to commit
-        self._lines = {}
-        self._periods = []
+        self._lines: dict = {}
+        self._periods: list = []
 
     def begin(self):
         """Forget what was staged and start afresh."""
@@ -109,16 +109,16 @@ class Staging:
         elif rx.drug != "saline":
             raise PrescriptionError("concentration: missing")
         if "basal" in lines:
-            rx.basal = units.rate("basal", *lines["basal"], rx.concentration)
+            rx.basal = _quantity(units.rate, "basal", lines, rx)
         elif MODES[rx.mode] in ("continuous", "flex"):
             raise PrescriptionError("basal: missing")
         self._refuse_unused(rx)
         for number, words in enumerate(self._periods):
             rx.periods.append(_period("period %d " % (number + 1), words, rx.concentration))
         if "max_per_hour" in lines:
-            rx.max_per_hour = units.dose("max_per_hour", *lines["max_per_hour"], rx.concentration)
+            rx.max_per_hour = _quantity(units.dose, "max_per_hour", lines, rx)
         if "max_per_day" in lines:
-            rx.max_per_day = units.dose("max_per_day", *lines["max_per_day"], rx.concentration)
+            rx.max_per_day = _quantity(units.dose, "max_per_day", lines, rx)
         return rx
 
     def _refuse_unused(self, rx):
@@ -132,6 +132,11 @@ class Staging:
                 raise PrescriptionError(
                     "%s = %s: the mode %s has none" % (key, " ".join(self._lines[key]), MODES[rx.mode])
                 )
+
+
+def _quantity(read, key, lines, rx):
+    number, unit = lines[key]
+    return read(key, number, unit, rx.concentration)
 
 
 def _period(field, words, concentration):

@@ -11,9 +11,8 @@ def state_name(app):
     mode = app.mode()
     if mode == HELD or (app.records.prescription is None and app.alarms.active):
         return "safe"
-    if mode == ON and MODES[app.records.prescription.mode] != "stopped":
-        return "dosing"
-    return "stopped"
+    rx = app.records.prescription
+    return "dosing" if mode == ON and rx is not None and MODES[rx.mode] != "stopped" else "stopped"
 
 
 def lines(app):

@@ -25,6 +25,10 @@ BLANK = const(1)  # never written: every byte erased
 DAMAGED = const(2)  # something stands there, and it is no whole record
 
 
+def _crc_at(record, end):
+    return struct.unpack_from("<I", record, end)[0]
+
+
 class Store:
     """Two slots for one kind of record. After load(): `condition`, `payload` (GOOD only), `sequence`."""
 
@@ -86,9 +90,9 @@ class Store:
         self._eeprom.read_into((self._first + slot * self._pages) * PAGE, record)
         magic, version, kind, sequence, length = struct.unpack_from(_HEAD, record, 0)
         end = _HEAD_SIZE + length
-        if magic == _MAGIC and version == EEPROM_FORMAT and kind == self._kind and end + 4 <= len(record):
-            if struct.unpack_from("<I", record, end)[0] == crc32(memoryview(record)[:end]) & 0xFFFFFFFF:
-                return GOOD, sequence, bytes(record[_HEAD_SIZE:end])
+        ours = magic == _MAGIC and version == EEPROM_FORMAT and kind == self._kind
+        if ours and end + 4 <= len(record) and _crc_at(record, end) == crc32(memoryview(record)[:end]) & 0xFFFFFFFF:
+            return GOOD, sequence, bytes(record[_HEAD_SIZE:end])
         erased = record == b"\xff" * len(record)
         return (BLANK if erased else DAMAGED), 0, None
 

@@ -1,4 +1,4 @@
-"""Quantities with units, read exactly and floored once (DESIGN: mass to volume rounds down; R50: units always explicit).
+"""Quantities with units, read exactly and floored once (mass to volume rounds down; R50: units always explicit).
 
 A quantity arrives from the console as two words, a plain decimal number and a unit. Nothing here is a float: a
 number is a whole mantissa and a count of decimals, and a result is one integer division at the end.
@@ -88,7 +88,7 @@ def decimal(value, per, places=3):
 
 
 def mass_text(nl, ng_per_ml):
-    """The mass that a volume (nL) carries, in ug: what will really be delivered, truncated to 1 ng."""
+    """The mass that a volume (nL) carries, in ug: what is really delivered, truncated to 1 ng."""
     return decimal(nl * ng_per_ml // _NL_PER_ML, 1_000) + " ug"
 
 

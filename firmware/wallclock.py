@@ -20,7 +20,7 @@ class WallClock:
         """rtc: lib DS3231. board: ticks_ms, ticks_diff, sleep_ms."""
         self._rtc = rtc
         self._board = board
-        self.wanted = None  # (day, second) that the RTC is to be set to at the next frame
+        self.wanted = None  # (day, second, ticks_ms): local time that it was when the operator said so
 
     def read(self):
         """(day, second) as the RTC has it, or None if it cannot be read."""
@@ -54,6 +54,17 @@ class WallClock:
             return None
         by = civil.seconds_between(day, second, now[0], now[1])
         return by if -_STEP_MAX_S <= by <= _STEP_MAX_S else None
+
+    def want(self, day, second):
+        """Take note of the operator's local time; it is set at the start of a frame."""
+        self.wanted = day, second, self._board.ticks_ms()
+
+    def take_wanted(self):
+        """The operator's local time, counted on to now and rounded to a second; it is wanted no longer."""
+        day, second, since = self.wanted
+        self.wanted = None
+        waited = self._board.ticks_diff(self._board.ticks_ms(), since)
+        return civil.shifted(day, second, (waited + 500) // 1_000)
 
     def set(self, day, second):
         """Set the RTC. Returns whether it took the time."""

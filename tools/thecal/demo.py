@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -100,7 +101,7 @@ def picture(scenario: Scenario, result: Result, path: Path) -> None:
 
 
 def _gaps(powered: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(before[1], after[0]) for before, after in zip(powered, powered[1:], strict=False)]
+    return [(before[1], after[0]) for before, after in pairwise(powered)]
 
 
 def _label(event: Event) -> str:

@@ -21,6 +21,9 @@ from thecal.target import Target
 _S = 1_000_000_000
 _MS = 1_000_000
 _STATUS_BEFORE_NS = 300 * _MS  # the closing `status` is asked so long before the end, and is answered before it
+# What a USB host needs to deliver a line. So one typed at a whole second arrives after that second's tick, on both
+# targets, though their ticks are not at the same millisecond.
+_HOST_LATENCY_NS = 20 * _MS
 _FLOOD_EVERY_NS = 20 * _MS
 _LINE_EVERY_NS = 50 * _MS  # between the lines of a `program` event
 _PROGRESS_STEPS = 200
@@ -104,7 +107,8 @@ class Simulation:
 
     def _type(self, line: str) -> None:
         # Ctrl-U first: what noise or a half-typed line left must not become part of this line.
-        self._target.send(b"\x15" + line.encode("ascii") + b"\r")
+        typed = b"\x15" + line.encode("ascii") + b"\r"
+        self._target.at(self._target.now_ns() + _HOST_LATENCY_NS, lambda: self._target.send(typed))
 
     def _set_clock(self, by_s: int) -> None:
         reading = self._target.bench.rtc.local_time(self._target.now_ns())

@@ -14,7 +14,14 @@ class Target(Protocol):
     bench: Bench
     resets: dict[str, int]  # {"power_on": n, "watchdog": n, "commanded": n}, the first power-on included
     powered: bool
-    on_console: Callable[[bytes], None]  # pump -> host
+
+    @property
+    def on_console(self) -> Callable[[bytes], None]:
+        """Called with what the pump writes to its console."""
+        ...
+
+    @on_console.setter
+    def on_console(self, receiver: Callable[[bytes], None]) -> None: ...
 
     def at(self, t_ns: int, action: Callable[[], None]) -> None:
         """Run action at t_ns; actions at equal times keep the order of the calls."""

@@ -84,7 +84,9 @@ class _Trains:
 class StateMachine:
     """One state machine, running one of the firmware's two programs."""
 
-    def __init__(self, number: int, program: Program, *, freq: int, set_base: Pin | None = None, in_base: Pin | None = None):
+    def __init__(
+        self, number: int, program: Program, *, freq: int, set_base: Pin | None = None, in_base: Pin | None = None
+    ) -> None:
         self._world = worlds.world()
         self._trains = _Trains(self._world) if set_base is not None else None
         self._zero = self._world.bench.motor.pulses

@@ -78,7 +78,12 @@ def _print_exception(error: BaseException) -> None:
 
 
 time = SimpleNamespace(
-    ticks_ms=ticks_ms, ticks_us=ticks_us, ticks_add=ticks_add, ticks_diff=ticks_diff, sleep_ms=sleep_ms, sleep_us=sleep_us
+    ticks_ms=ticks_ms,
+    ticks_us=ticks_us,
+    ticks_add=ticks_add,
+    ticks_diff=ticks_diff,
+    sleep_ms=sleep_ms,
+    sleep_us=sleep_us,
 )
 select = SimpleNamespace(poll=_Poll, POLLIN=1, POLLOUT=4)
 sys = SimpleNamespace(

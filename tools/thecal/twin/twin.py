@@ -14,9 +14,9 @@ from thecal.twin import world as worlds
 from thecal.twin.install import install
 from thecal.twin.world import MS, NEVER, ProcessorStop, World
 
-# From reset to main.py on the board, MicroPython's start and the imports, as measured on the emulated one: on CPython
-# the modules are there already.
-BOOT_NS = 350 * MS
+# What the processor of the emulated board takes from reset until it looks for the RTC's edge, beyond bus time: MicroPython's
+# start, the image check, the imports, the decoding of the records. CPython has the modules and is done in no time.
+BOOT_NS = 930 * MS
 
 
 class Twin:
@@ -39,8 +39,8 @@ class Twin:
         return self.world.on_console
 
     @on_console.setter
-    def on_console(self, listener: Callable[[bytes], None]) -> None:
-        self.world.on_console = listener
+    def on_console(self, receiver: Callable[[bytes], None]) -> None:
+        self.world.on_console = receiver
 
     def at(self, t_ns: int, action: Callable[[], None]) -> None:
         """Run action at true time t_ns."""

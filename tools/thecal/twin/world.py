@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from random import Random
+from typing import Protocol
 
 from greenlet import getcurrent, greenlet
 
@@ -20,6 +21,14 @@ TICKS_MASK = (1 << 30) - 1
 # ticks_ms starts 30 s before its wrap at each power-on, so that every simulation crosses it (MicroPython wraps after
 # 12.4 days, where no test would see it).
 TICKS_START = TICKS_MASK - 30_000
+
+
+class Trains(Protocol):
+    """Pulse trains under way."""
+
+    def flush(self, now_ns: int) -> None:
+        """Make the pulses due up to now_ns."""
+        ...
 
 
 class ProcessorStop(BaseException):
@@ -52,7 +61,7 @@ class World:
         self._actions: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
         self._horizon = 0
-        self.trains = None  # the step generator's mock, while there is one
+        self.trains: Trains | None = None  # the step generator, while there is one
 
     # -- host side --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,22 @@
+"""Device code: a step in every callback of machine.Timer, the way of many stepper libraries."""
+
+import time
+
+from machine import Timer
+
+
+def run(step, count, interval_us, load):
+    """See common.measure."""
+    left = [count]
+
+    def on_timer(timer):
+        step.value(1)
+        step.value(0)
+        left[0] -= 1
+        if left[0] == 0:
+            timer.deinit()
+
+    timer = Timer(freq=1_000_000 / interval_us, mode=Timer.PERIODIC, callback=on_timer)  # noqa: F841 - a timer nobody holds is collected, and stops
+    while left[0] > 0:
+        load.work()
+        time.sleep_ms(1)

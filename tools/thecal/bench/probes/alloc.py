@@ -1,0 +1,62 @@
+"""Device code: what the control tick allocates, and whether it runs with the heap locked (the firmware's own lock)."""
+
+import gc
+
+from meters import Meter, ticks_diff, ticks_us
+from pump import make, task, when_done
+from ticks import Tagger
+
+
+def run(frames, spoil=0):
+    """Watch `frames` control ticks, the collector switched off. Reports for each the bytes allocated and its tag, in how
+    many the heap was locked, the garbage a second of the whole pump makes and the time of the collection after it.
+
+    spoil: bytes that the tick is made to allocate, to see that this would not pass unnoticed.
+    """
+    _, application = make()
+    meter = Meter(frames)
+    tagger = Tagger(application)
+    locked = [0]
+    whole = [0]
+    _watch_lock(application, locked, spoil)
+    row = task(application, "dose")
+    inner = row.run
+
+    def watched(late):
+        tagger.look()
+        before = gc.mem_alloc()
+        inner(late)
+        meter.add(gc.mem_alloc() - before, tagger.tag())
+
+    row.run = watched
+
+    def report():
+        garbage = gc.mem_alloc() - whole[0]
+        began = ticks_us()
+        gc.collect()
+        pause = ticks_diff(ticks_us(), began)
+        print("\r\n#locked %d\r\n#garbage %d\r\n#pause %d" % (locked[0], garbage // frames, pause))
+        print("\r\n#live %d\r\n#free %d" % (gc.mem_alloc(), gc.mem_free()))
+        meter.report("samples")
+
+    when_done(application, meter, report)
+    gc.collect()
+    gc.disable()
+    whole[0] = gc.mem_alloc()
+    application.run()
+
+
+def _watch_lock(application, locked, spoil):
+    """Inside the tick, before its work, try to allocate: MemoryError is the proof that the heap is locked."""
+    tick = application.dosing.tick
+
+    def probing(late):
+        try:
+            bytearray(64)
+        except MemoryError:
+            locked[0] += 1
+        if spoil:
+            bytearray(spoil)
+        tick(late)
+
+    application.dosing.tick = probing

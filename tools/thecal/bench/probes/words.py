@@ -1,0 +1,52 @@
+"""Device code: every command word that the pump gives its step generator, while the pump is kept as busy as can be."""
+
+from load import Load
+from meters import Meter
+from pump import make, task, when_done
+
+_PAGE = 511  # the end of the event log's ring, which is not reached here
+
+
+def run(frames):
+    """Run the loaded pump for so many frames. Reports the words (interval in us : steps) and how late its ticks ran."""
+    hardware, application = make()
+    words = Meter(frames)
+    lateness = Meter(frames)
+    _note_words(application.dosing._train, words)
+    row = task(application, "dose")
+    tick = row.run
+
+    def timed(late):
+        lateness.add(late, 0)
+        tick(late)
+
+    row.run = timed
+    load = Load(lambda page: hardware.eeprom.write_page(_PAGE, page))
+    executive = application._executive
+    background = executive._background
+
+    def loaded():
+        load.work()
+        background()
+        return 0  # never sleep
+
+    executive._background = loaded
+
+    def report():
+        words.report("words")
+        lateness.report("late")
+        print("\r\n#writes %d" % load.writes)
+
+    when_done(application, lateness, report)
+    application.run()
+
+
+def _note_words(train, words):
+    start = train.start
+
+    def noted(steps, interval_us):
+        taken = start(steps, interval_us)
+        words.add(interval_us, steps)
+        return taken
+
+    train.start = noted

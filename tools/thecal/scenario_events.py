@@ -1,0 +1,209 @@
+"""The events of a scenario: what each one needs, and what this version does not simulate yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from thecal.fields import ABSENT, listed
+from thecal.prescription import (
+    LINE_LENGTH,
+    Prescription,
+    PrescriptionError,
+    RateRange,
+    draft_lines,
+    stage_lines,
+)
+from thecal.prescription_toml import parse_prescription
+from thecal.quantities import Dimension, QuantityError, parse_signed_duration
+from thecal.tables import DocumentError, Table, read_document
+
+MAX_FOR_DAYS = 3_660
+MAX_SHIFT_DAYS = 36_525  # the whole range of the clock
+_NS = 1_000_000_000
+_DAY_NS = 86_400 * _NS
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens at at_ns of true time. number: its place in the file, from 1."""
+
+    number: int
+    at_ns: int
+
+
+@dataclass(frozen=True)
+class PowerCut(Event):
+    """The supply fails and comes back after for_ns."""
+
+    for_ns: int
+
+
+@dataclass(frozen=True)
+class Hang(Event):
+    """The processor spins until the watchdog bites."""
+
+
+@dataclass(frozen=True)
+class Command(Event):
+    """An authorised operator types a console line: 1 to 120 printable ASCII characters."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class SetClock(Event):
+    """The authorised operator sets the clock by_s seconds on, or back when negative."""
+
+    by_s: int
+
+
+@dataclass(frozen=True)
+class ConsoleFlood(Event):
+    """The console is flooded with input for for_ns."""
+
+    for_ns: int
+
+
+@dataclass(frozen=True)
+class Program(Event):
+    """A new prescription is staged and committed.
+
+    One that is refused here is not an error of the scenario but something that happens to the pump: then
+    `prescription` is None, `refusal` the reason, and lines() a draft that the pump must refuse.
+    """
+
+    prescription: Prescription | None
+    refusal: str | None
+    source: Mapping[str, Any]
+
+    def lines(self, pack: Callable[[Prescription], bytes]) -> list[str]:
+        """The console lines that stage it."""
+        return draft_lines(self.source) if self.prescription is None else stage_lines(self.prescription, pack)
+
+
+NOT_SIMULATED = (
+    "patient_bolus",
+    "stall",
+    "occlusion",
+    "rtc_jump",
+    "rtc_stop",
+    "i2c_fault",
+    "eeprom_write",
+    "eeprom_dead",
+    "battery",
+    "temperature",
+    "reservoir_empty",
+    "refill",
+)
+
+
+class Setting(NamedTuple):
+    """What an event is read against: duration of the scenario, rates of its pump, folder of the files it
+    names.
+    """
+
+    duration_ns: int
+    rates: RateRange
+    folder: Path
+
+
+def read_event(table: Table, number: int, setting: Setting) -> Event:
+    """The event of one [[event]] table, the number-th of the file. Raises the table's error."""
+    names = tuple(_EVENTS)
+    value = table.need("do", f"{listed(names)} is needed")
+    if value in NOT_SIMULATED:
+        table.refuse("do", f"not simulated by this version; {listed(names)}")
+    name = table.choice("do", names, "unknown event")
+    keys, read = _EVENTS[name]
+    table.only(("at", "do", *keys))
+    return read(table, number, _at(table, setting.duration_ns), setting)
+
+
+def prescription_of_file(table: Table, key: str, folder: Path) -> Any:
+    """The unread [prescription] of the file that a key names, relative to folder.
+
+    Raises the table's error unless the file can be read and has that table and nothing else.
+    """
+    name = table.data[key]
+    if not isinstance(name, str) or not name:
+        table.refuse(key, "the name of a prescription file, in quotes, is needed")
+    try:
+        document = read_document(folder / name)
+    except DocumentError as error:
+        table.refuse(key, str(error))
+    if list(document) != ["prescription"]:
+        table.refuse(key, "must hold a table [prescription] and nothing beside it")
+    return document["prescription"]
+
+
+def _at(table: Table, duration_ns: int) -> int:
+    value = table.quantity("at", Dimension.DURATION).value * _NS
+    if value.denominator != 1 or value > duration_ns:
+        end = f"{duration_ns // _NS}.{duration_ns % _NS:09}".rstrip("0").rstrip(".")
+        table.refuse("at", f"0 s to the duration of the scenario, {end} s, in whole nanoseconds")
+    return int(value)
+
+
+def _span(table: Table) -> int:
+    value = table.quantity("for", Dimension.DURATION).value * _NS
+    if value.denominator != 1 or not 0 < value <= MAX_FOR_DAYS * _DAY_NS:
+        table.refuse("for", f"more than 0 s, at most {MAX_FOR_DAYS} d, in whole nanoseconds")
+    return int(value)
+
+
+def _shift(table: Table) -> int:
+    allowed = f"whole seconds, -{MAX_SHIFT_DAYS} d to {MAX_SHIFT_DAYS} d"
+    try:
+        value = parse_signed_duration(table.need("by", f"a duration is needed, {allowed}"), table.where("by"))
+    except QuantityError as error:
+        table.refuse("by", error.allowed)
+    if value.denominator != 1 or abs(value) > MAX_SHIFT_DAYS * 86_400:
+        table.refuse("by", allowed)
+    return int(value)
+
+
+def _power_cut(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return PowerCut(number, at_ns, _span(table))
+
+
+def _hang(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return Hang(number, at_ns)
+
+
+def _command(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return Command(number, at_ns, table.text("line", LINE_LENGTH, spaces=True))
+
+
+def _set_clock(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return SetClock(number, at_ns, _shift(table))
+
+
+def _console_flood(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return ConsoleFlood(number, at_ns, _span(table))
+
+
+def _program(table: Table, number: int, at_ns: int, setting: Setting) -> Event:
+    if ("file" in table) == ("prescription" in table):
+        raise table.error(table.path, ABSENT, "one of file and prescription is needed, and not both")
+    if "file" in table:
+        data, path = prescription_of_file(table, "file", setting.folder), "prescription"
+    else:
+        data, path = table.data["prescription"], table.where("prescription")
+    try:
+        return Program(number, at_ns, parse_prescription(data, setting.rates, path), None, data)
+    except PrescriptionError as refusal:
+        source = data if isinstance(data, dict) else {}
+        return Program(number, at_ns, None, str(refusal), source)
+
+
+_EVENTS: dict[str, tuple[tuple[str, ...], Callable[[Table, int, int, Setting], Event]]] = {
+    "power_cut": (("for",), _power_cut),
+    "hang": ((), _hang),
+    "command": (("line",), _command),
+    "set_clock": (("by",), _set_clock),
+    "console_flood": (("for",), _console_flood),
+    "program": (("file", "prescription"), _program),
+}
