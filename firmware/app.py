@@ -129,10 +129,15 @@ class App:
             return HELD
         return ON
 
+    def changed(self):
+        """Mode, time or schedule has changed just now, which may be later than the tick that is due."""
+        late = self.board.ticks_diff(self.board.ticks_ms(), self.frame)
+        self.dosing.changed(max(0, late // FRAME_MS))
+
     def apply(self):
         """Make delivery follow state and alarms. Called at every change, and once a frame."""
-        if self.alarms.reaction() == alarms.STOP and self.ledger.state == ledger.RUNNING:
-            self.ledger.state = ledger.SAFE
+        if self.alarms.reaction() == alarms.STOP and self.ledger.state in (ledger.RUNNING, ledger.PAUSED):
+            self.ledger.state = ledger.SAFE  # a timed stop too: after an alarm nothing resumes by itself
             self.must_record = True
         mode = self.mode()
         dosing = self.dosing
@@ -151,7 +156,7 @@ class App:
             self.board.drive(True)
         elif mode == HELD:
             self.board.drive(False)  # a fault stops the motor in the middle of its stroke (R15)
-        dosing.changed()
+        self.changed()
 
     # -- tasks ------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Bytes to lines and lines to bytes on the USB console, without ever waiting for either (F12; DESIGN invariant 7).
 
-At most 512 bytes are taken a turn. Output waits in RAM until the host takes it; when the host does not, it is dropped,
+At most 512 bytes and one command are taken a turn, and a few lines of an answer given. Output waits in RAM until the host takes it; when the host does not, it is dropped,
 newest first, and dosing never notices. Control characters, Ctrl-C among them, are just bytes that no line may hold.
 """
 
@@ -10,6 +10,7 @@ MAX_LINE = const(120)
 _BYTES_PER_TURN = const(512)
 _OUTPUT_MAX = const(2_048)
 _CHUNK = const(64)
+_CHUNKS_PER_TURN = const(8)  # a line of the log is an EEPROM page: drawing all of it at once would delay the tick
 _RETRY_MS = const(20)  # how soon to try again when the host does not take what waits
 _NEVER_MS = const(1_000)
 _BACKSPACE = (8, 127)
@@ -37,23 +38,24 @@ class Console:
     def work(self):
         """Handle a bounded amount of input and output. Returns the longest time (ms) until it must run again."""
         read = self._board.read_byte
+        more = True
         for _ in range(_BYTES_PER_TURN):
             byte = read()
             if byte < 0:
+                more = False
                 break
-            self._take(byte)
-        else:
-            self._flush()
+            if self._take(byte):
+                break
+        if self._flush() or more:
             return 0
-        self._flush()
         return _RETRY_MS if self._used or self._lines is not None else _NEVER_MS
 
     def _take(self, byte):
+        """Returns whether a command was run by this byte."""
         if byte in _LINE_ENDS:
-            if not (byte == 10 and self._after_cr):
-                self._end_line()
+            ends = not (byte == 10 and self._after_cr)
             self._after_cr = byte == 13
-            return
+            return ends and self._end_line()
         self._after_cr = False
         if byte == _KILL_LINE:
             self._length = 0
@@ -64,7 +66,7 @@ class Console:
                 self._length -= 1
                 self._put(b"\b \b")
         elif self._bad is not None:
-            return  # the rest of a line that will be refused is part of it
+            return False  # the rest of a line that will be refused is part of it
         elif not 32 <= byte <= 126:
             self._bad = "byte %d: printable ASCII only" % byte
         elif self._length == MAX_LINE:
@@ -73,6 +75,7 @@ class Console:
             self._line[self._length] = byte
             self._length += 1
             self._put(self._line[self._length - 1 : self._length])
+        return False
 
     def _end_line(self):
         self._put(b"\r\n")
@@ -82,14 +85,15 @@ class Console:
         self._bad = None
         self._lines = None  # a new line ends a long answer that is still under way
         if bad is None and not text.strip():
-            return
+            return False
         if bad is not None:
             self._refuse(bad)
-            return
+            return False
         try:
             self._lines = iter(self._commands.run(text.split()))
         except ValueError as error:
             self._refuse(str(error))
+        return True
 
     def _refuse(self, reason):
         self.refused += 1
@@ -105,16 +109,18 @@ class Console:
         return True
 
     def _flush(self):
-        while True:
-            while self._lines is not None and self._used < _OUTPUT_MAX // 2:
+        """Returns whether there is more to give to a host that takes it."""
+        for _ in range(_CHUNKS_PER_TURN):
+            if self._lines is not None and self._used < _OUTPUT_MAX // 2:
                 self._next_line(self._lines)
             if not self._used or not self._board.can_write():
-                return
+                return False
             count = self._board.write(memoryview(self._output)[: min(self._used, _CHUNK)])
             if not count:
-                return
+                return False
             self._output[: self._used - count] = self._output[count : self._used]
             self._used -= count
+        return bool(self._used) or self._lines is not None
 
     def _next_line(self, lines):
         try:

@@ -39,6 +39,8 @@ class Dosing:
         self.pending = 0  # steps due and not yet commanded
         self.missed_steps = 0  # due and given up since the last time someone took the count
         self.missed_seconds = 0  # seconds of demand that no tick saw
+        self._ceiling = 0  # nL/day: the most that the next _capped seconds may have
+        self._capped = 0
 
     def set_time(self, day, second):
         """Local time of the current second."""
@@ -49,15 +51,21 @@ class Dosing:
     def begin_second(self):
         """The current second begins now: its rate is the schedule's."""
         rate = self._wanted()
+        if self._capped:
+            self._capped -= 1
+            rate = min(rate, self._ceiling)
         if rate != self._cascade.rate:
             self._cascade.set_rate(rate)
 
-    def changed(self):
+    def changed(self, passed=0):
         """Mode, time or schedule changed within the current second: the whole second gets the lower of the two rates,
-        as nothing may be delivered that was not demanded (invariant 1)."""
+        as nothing may be delivered that was not demanded (invariant 1). passed: seconds that have ended since and that
+        no tick has seen yet; as many more get no more than that."""
         rate = self._wanted()
         if rate < self._cascade.rate:
             self._cascade.set_rate(rate)
+        self._ceiling = self._cascade.rate
+        self._capped = max(self._capped, passed)
 
     def _wanted(self):
         if self.mode == OFF:

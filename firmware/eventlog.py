@@ -6,6 +6,7 @@ Logging never waits for the EEPROM and never disturbs dosing: a full queue drops
 from micropython import const
 
 from firmware import events
+from firmware.pages import newer
 
 _QUEUE = const(32)
 _SCAN_PAGES = const(16)  # about 30 ms at 400 kHz; dosing does not wait for the log to be found
@@ -36,7 +37,11 @@ class EventLog:
         """A bounded piece of work: look through some pages of the ring until its newest record is found, then write
         the oldest queued event. A record that no page takes is dropped and counted: the log is not dosing."""
         if not self._scanned:
-            self._scanned = self._ring.scan_part(_SCAN_PAGES)
+            try:
+                self._scanned = self._ring.scan_part(_SCAN_PAGES)
+            except OSError:
+                self.failed += 1
+                self.idle = True  # the next event tries again
             return
         if not self._queue:
             self.idle = True
@@ -52,12 +57,14 @@ class EventLog:
         ring = self._ring
         if ring.page < 0:
             return
-        last = ring.sequence
+        newest, last = ring.page, ring.sequence  # what is logged meanwhile does not shift the listing
+        before = (last - ring.count) & 0xFFFFFFFF  # pages passed over hold records of an earlier round
         for back in range(min(count, ring.count) - 1, -1, -1):
-            page = ring.first + (ring.page - ring.first - back) % ring.count
+            page = ring.first + (newest - ring.first - back) % ring.count
             try:
                 sequence, payload = ring.read(page)
-                if sequence == (last - back) & 0xFFFFFFFF:
+                if sequence >= 0 and newer(sequence, before) and not newer(sequence, last):
+                    before = sequence
                     yield events.text(sequence, payload)
             except (OSError, ValueError) as error:
                 yield "page %d unreadable: %s" % (page, error)

@@ -13,10 +13,10 @@ from micropython import const
 # counted steps, volume pL, reservoir pL, reserved steps, remainder pL, missed nL, day, second, stop day, stop second,
 # remainder 1/432 pL, state, flags
 _FORMAT = "<QQQIIIHIHIHBB"
-_USED_BITS = const(15)
-_USED_MAX = const(0x7FFF)  # more steps than any reservation has: 60 s at 333 steps/s are 20,000
-_TAG_MASK = const(0x7F)
+_TOTAL_BITS = const(15)
+_TOTAL_MASK = const(0x7FFF)  # more steps than any reservation has: 60 s at 333 steps/s are 20,000
 _WORD_MASK = const(0x3FFFFFFF)
+_DAY_MASK = const(0xFFF)
 _RESERVE_S = const(55)  # one reservation: with the second in progress and the two looked ahead, below 60 s
 _AHEAD_S = const(2)  # this second's steps and the next's are always reserved
 
@@ -26,22 +26,15 @@ SAFE = const(2)  # by a stop alarm
 PAUSED = const(3)  # by the operator, until stop_day, stop_second
 
 
-def _word(used, tag):
-    """Steps used and the record they belong to, with an 8-bit check, in 30 bits."""
-    check = (used ^ used >> 8 ^ tag ^ 0x5A) & 0xFF
-    return used | tag << _USED_BITS | check << 22
+def _word(total):
+    """The low bits of the total of steps, and their complement as a check, in 30 bits."""
+    return total | (total ^ _TOTAL_MASK) << _TOTAL_BITS
 
 
-def _used_of(word, tag):
-    """Steps used as a scratch word tells it, or -1 if it is none of the record with this tag or of the one before."""
-    used = word & _USED_MAX
-    found = word >> _USED_BITS & _TAG_MASK
-    if word != _word(used, found):
-        return -1
-    if found == tag:
-        return used
-    # The newest record was written and the reset came before the register followed: no step lies between the two.
-    return 0 if found == (tag - 1) & _TAG_MASK else -1
+def _used_of(word, counted):
+    """Steps made since a record that counted so many, as a scratch word tells it, or -1 if it tells nothing."""
+    total = word & _TOTAL_MASK
+    return (total - counted) & _TOTAL_MASK if word == _word(total) else -1
 
 
 class Ledger:
@@ -61,7 +54,7 @@ class Ledger:
         self.state = STOPPED
         self.stop_day = self.stop_second = 0  # when the stop began (STOPPED) or will end (PAUSED)
         self.alarms = 0  # alarms that a reset must not end, as a mask
-        self._tag = 0
+        self._low = 0  # low bits of `counted`
 
     # -- the tick ---------------------------------------------------------------------------------------------
 
@@ -75,7 +68,8 @@ class Ledger:
         if steps:
             used = self.used + steps
             self.used = used
-            word = _word(used, self._tag)
+            # The total, not what came after the record: whichever record is found after a reset, it tells the count.
+            word = _word((self._low + used) & _TOTAL_MASK)
             self._scratch[0] = word
             self._scratch[1] = word ^ _WORD_MASK
         return steps
@@ -83,7 +77,7 @@ class Ledger:
     def note(self, day, second, cascade):
         """Keep local time and the cascade's remainder in scratch registers. Before take(): a reset between the two
         then loses steps that were not made, and never gives them twice. Allocates nothing."""
-        self._scratch[2] = (day & 0xFFF) << 17 | second
+        self._scratch[2] = (day & _DAY_MASK) << 17 | second
         self._scratch[3] = cascade.acc_pl << 9 | cascade.rem
 
     # -- records ----------------------------------------------------------------------------------------------
@@ -95,9 +89,10 @@ class Ledger:
         return room < need or room > max(need, cascade.steps_in(60))
 
     def reserve(self, cascade, pending, day, second):
-        """Write a record that reserves what the next seconds need. Raises pages.WriteError; nothing is changed then."""
+        """Write a record that reserves what the next seconds need. Raises pages.WriteError; then what was reserved
+        before still holds, as far as the refused record would have reserved it too."""
         need = pending + cascade.due_within(_AHEAD_S)
-        self._write(max(need, min(cascade.steps_in(_RESERVE_S), _USED_MAX)), cascade, day, second)
+        self._write(max(need, min(cascade.steps_in(_RESERVE_S), _TOTAL_MASK)), cascade, day, second)
 
     def close(self, cascade, day, second):
         """Write a record that reserves nothing: before a stop, and whenever state or totals must be kept."""
@@ -108,32 +103,36 @@ class Ledger:
         counted = self.counted + self.used
         volume_pl = self.volume_pl + used_pl
         reservoir_pl = max(0, self.reservoir_pl - used_pl)
-        self._ring.append(
-            struct.pack(
-                _FORMAT,
-                counted,
-                volume_pl,
-                reservoir_pl,
-                reserve,
-                cascade.acc_pl,
-                min(self.missed_nl, 0xFFFFFFFF),
-                day,
-                second,
-                self.stop_day,
-                self.stop_second,
-                cascade.rem,
-                self.state,
-                self.alarms,
-            )
+        record = struct.pack(
+            _FORMAT,
+            counted,
+            volume_pl,
+            reservoir_pl,
+            reserve,
+            cascade.acc_pl,
+            min(self.missed_nl, 0xFFFFFFFF),
+            day,
+            second,
+            self.stop_day,
+            self.stop_second,
+            cascade.rem,
+            self.state,
+            self.alarms,
         )
+        try:
+            self._ring.append(record)
+        except OSError:
+            # A page may have taken the record all the same; after a cut only its reservation would then count.
+            self.reserved = min(self.reserved, self.used + reserve)
+            raise
         self.counted = counted
         self.volume_pl = volume_pl
         self.reservoir_pl = reservoir_pl
         self.reserved = reserve
         self.used = 0
-        self._tag = self._ring.sequence & _TAG_MASK
-        self._scratch[0] = _word(0, self._tag)
-        self._scratch[1] = _word(0, self._tag) ^ _WORD_MASK
+        self._low = counted & _TOTAL_MASK
+        self._scratch[0] = _word(self._low)
+        self._scratch[1] = _word(self._low) ^ _WORD_MASK
 
     # -- recovery ---------------------------------------------------------------------------------------------
 
@@ -162,7 +161,7 @@ class Ledger:
             self.state,
             self.alarms,
         ) = struct.unpack(_FORMAT, payload)
-        self._tag = self._ring.sequence & _TAG_MASK
+        self._low = self.counted & _TOTAL_MASK
         used = self._used_from_scratch()
         if used < 0:
             self.used = self.reserved
@@ -171,13 +170,15 @@ class Ledger:
         self.used = used
         self._restore_remainder(cascade)
         mark = self._scratch[2]
-        return True, True, 0, day & ~0xFFF | mark >> 17, mark & 0x1FFFF
+        ahead = ((mark >> 17) - day) & _DAY_MASK  # the mark has the low bits of a day near the record's
+        day += ahead if ahead <= _DAY_MASK // 2 else ahead - _DAY_MASK - 1
+        return True, True, 0, max(0, day), min(mark & 0x1FFFF, 86_399)
 
     def _used_from_scratch(self):
         """The larger of the two copies: a reset may have come between them, and the count rounds against dosing."""
         used = max(
-            _used_of(self._scratch[0], self._tag),
-            _used_of(self._scratch[1] ^ _WORD_MASK, self._tag),
+            _used_of(self._scratch[0], self.counted),
+            _used_of(self._scratch[1] ^ _WORD_MASK, self.counted),
         )
         return -1 if used > self.reserved else used
 

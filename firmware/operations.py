@@ -60,7 +60,7 @@ class Operations:
         self.staging.discard()
         app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
         app.dosing.schedule = rx.schedule(app.records.calibration)
-        app.dosing.changed()
+        app.changed()
         app.apply()
         app.log.log("committed", digest=int(digest, 16), sequence=app.records.prescriptions.sequence)
 
@@ -77,6 +77,8 @@ class Operations:
         state = app.ledger
         if state.state == ledger.SAFE:
             raise ValueError("stop: an alarm has stopped the pump already")
+        if seconds and state.state == ledger.STOPPED:
+            raise ValueError("stop for: the pump is stopped until `resume`, and would resume by itself")
         dosing = app.dosing
         if seconds:
             state.state = ledger.PAUSED
@@ -170,10 +172,11 @@ class Operations:
         by = self.until(day, second, app.dosing.day, app.dosing.second)
         app.log.log(code, by_s=by)
         app.dosing.set_time(day, second)
-        app.dosing.changed()
+        app.changed()
         if app.ledger.state in (ledger.STOPPED, ledger.PAUSED):
             state = app.ledger  # the length of a stop does not follow the clock
-            state.stop_day, state.stop_second = civil.shifted(state.stop_day, state.stop_second, by)
+            stop_day, stop_second = civil.shifted(state.stop_day, state.stop_second, by)
+            state.stop_day, state.stop_second = (stop_day, stop_second) if stop_day >= 0 else (0, 0)
             app.must_record = True
 
     # -- calibration ------------------------------------------------------------------------------------------
@@ -187,6 +190,8 @@ class Operations:
     def stage_calibration(self, name, text):
         """Stage one value: a whole number in the unit that `calibrate show` names."""
         value = text
+        if name != "serial" and name not in [field[0] for field in calibration.FIELDS]:
+            raise ValueError("calibration.%s: no such value; `calibrate show` lists them" % name)
         if name != "serial":
             value, decimals = units.number("calibration." + name, text)
             if decimals:
@@ -219,4 +224,5 @@ class Operations:
             raise ValueError("calibrate commit: the EEPROM refused it (%s)" % error)
         self.staged_calibration = {}
         app.alarms.gone(alarms.CALIBRATION_DAMAGED)
+        app.alarms.gone(alarms.LEDGER_DAMAGED)  # if there was none, a new one has begun
         app.log.log("calibrated", sequence=app.records.calibrations.sequence)

@@ -94,7 +94,8 @@ class Ring:
     def append(self, payload):
         """Write the next record (at most 52 bytes) after the newest. A page that does not take it is passed over.
 
-        Raises WriteError if three pages in a row refused; the newest record then is what it was.
+        Raises WriteError if three pages in a row refused; the newest record then is what it was. Its number is used up
+        all the same: a page may have taken the record and failed later, and no other record may have that number.
         """
         sequence = (self.sequence + 1) & _SEQUENCE_MASK
         buffer = self._buffer
@@ -114,5 +115,6 @@ class Ring:
             self.sequence = sequence
             self.page = page
             return
+        self.sequence = sequence
         raise WriteError("record kind %d: %s" % (self._kind, reason))
 

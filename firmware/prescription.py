@@ -23,6 +23,7 @@ STOPPED, CONTINUOUS, FLEX, MINIMUM = range(4)
 MAX_PERIODS = 24
 PATIENT_MAX = 16
 MAX_CONCENTRATION = 1_000_000_000  # ng/mL: 1 g/mL
+MAX_LIMIT = 1_000_000_000  # nL: 1 L
 NO_LIMIT = 0xFFFFFFFF
 _HEAD = "<16sBBIIIIB"
 _PERIOD = "<BHHI"
@@ -114,6 +115,8 @@ class Prescription:
         for field, limit, windows in (("max_per_hour", self.max_per_hour, 24), ("max_per_day", self.max_per_day, 1)):
             if limit == NO_LIMIT:
                 continue
+            if not 1 <= limit <= MAX_LIMIT:
+                _refuse(field, "%d nL" % limit, "1 to %d nL" % MAX_LIMIT)
             basal = -(-highest // windows)
             if basal > limit:
                 _refuse(field, "%d nL" % limit, "at least %d nL, the highest basal over the window" % basal)

@@ -2,7 +2,7 @@
 
 from firmware import alarms, calibration, layout, prescription
 from firmware.cascade import Cascade
-from firmware.ledger import Ledger
+from firmware.ledger import PAUSED, RUNNING, Ledger
 from firmware.pages import LEDGER, Ring
 from firmware.store import BLANK, CALIBRATION, GOOD, PRESCRIPTION, Store
 
@@ -68,8 +68,15 @@ class Records:
 
     def _load_ledger(self, found):
         self.recovered = self.ledger.recover(self.cascade)
-        if not self.recovered[0] and (self.calibration is not None or found):
-            found.append(alarms.LEDGER_DAMAGED)
+        if not self.recovered[0]:
+            if self.calibration is not None or found:
+                found.append(alarms.LEDGER_DAMAGED)
+            return
+        # A ledger begins after a calibration, and runs after a prescription: one that is blank now was erased.
+        if self.calibration is None and not found:
+            found.append(alarms.CALIBRATION_DAMAGED)
+        elif self.prescription is None and not found and self.ledger.state in (RUNNING, PAUSED):
+            found.append(alarms.PRESCRIPTION_DAMAGED)
 
     def commit_prescription(self, rx):
         """Put a validated prescription in force, as one record. Raises OSError; the old one then stays."""

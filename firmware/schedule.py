@@ -42,6 +42,7 @@ class Schedule:
         self._first = WEEK_S  # bounds of the current segment: an empty one, so that the first look-up searches
         self._end = 0
         self.rate = base
+        self._base = base
 
     def rate_at(self, second_of_week):
         """The rate (nL/day) at a second of the week, 0..604,799. Allocates nothing."""
@@ -75,8 +76,9 @@ class Schedule:
         return divmod(total, 86_400)
 
     def lowest(self):
-        """The lowest programmed rate above 0 (nL/day); 0 if there is none."""
-        found = 0
+        """The lowest programmed rate above 0 (nL/day), the base among them even if periods cover the whole week; 0 if
+        there is none."""
+        found = self._base
         for rate in self._rates:
             if rate and (not found or rate < found):
                 found = rate

@@ -76,7 +76,11 @@ class Store:
         for index in range((len(record) - 1) // PAGE, -1, -1):
             part = record[index * PAGE : (index + 1) * PAGE]
             page[:] = part + b"\0" * (PAGE - len(part))
-            self._eeprom.write_page(first + index, page)
+            try:
+                self._eeprom.write_page(first + index, page)
+            except OSError:
+                self._retire(slot)  # the page may have been taken all the same: it must not come into force later
+                raise
         old = self._slot
         self._slot = slot
         self.sequence = sequence

@@ -40,12 +40,16 @@ def _lookup(table, unit, field, text, suffix=""):
 
 
 def concentration(field, text, unit):
-    """Concentration in ng/mL, floored. The unit is a mass unit per mL."""
+    """Concentration in whole ng/mL; a fraction is refused, as rounding it down would raise every volume computed from
+    it. The unit is a mass unit per mL."""
     mass, slash, volume = unit.partition("/")
     if not slash or volume != "mL":
         _fail(field, text, unit, "a mass per mL is needed, for instance 2000 ug/mL")
     mantissa, decimals = number(field, text, unit)
-    return mantissa * _lookup(MASS_NG, mass, field, text, "/mL") // 10**decimals
+    whole, rest = divmod(mantissa * _lookup(MASS_NG, mass, field, text, "/mL"), 10**decimals)
+    if rest:
+        _fail(field, text, unit, "a whole number of ng/mL is needed")
+    return whole
 
 
 def _scaled(field, text, unit, ng_per_ml, times):

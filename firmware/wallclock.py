@@ -71,6 +71,6 @@ class WallClock:
         year, month, mday = civil.date(day)
         try:
             self._rtc.set(year, month, mday, second // 3600, second // 60 % 60, second % 60)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the end of the century came in between
             return False
         return True

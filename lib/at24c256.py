@@ -104,7 +104,7 @@ class AT24C256:
 
 
 def recover_bus(scl, sda, sleep_us):
-    """Free an I2C bus whose controller was reset in the middle of a transaction. Returns whether SDA is free.
+    """Free an I2C bus whose controller was reset in the middle of a transaction. Returns whether the bus is free.
 
     A part that was sending goes on holding SDA low for the zero bits of its byte. It is clocked until it lets
     go, after nine clocks at the latest, where it misses the acknowledge. Then a START, which makes every part

@@ -7,7 +7,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from eeprom_rig import (
+from hypothesis import given
+from hypothesis import strategies as st
+from thecal.models.at24c256 import PAGE_SIZE
+
+from host_tests.host.eeprom_rig import (
     BYTE,
     LONGEST_NS,
     MS,
@@ -21,9 +25,6 @@ from eeprom_rig import (
     Rig,
     driver,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from thecal.models.at24c256 import PAGE_SIZE
 
 
 def clean_events() -> int:

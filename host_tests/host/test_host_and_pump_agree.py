@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from thecal.models.bench import PumpConfig
 from thecal.prescription import (
@@ -108,8 +108,15 @@ def likely_tables(draw: st.DrawFn) -> dict[str, Any]:
     return data
 
 
+SALINE = {"patient": "a", "drug": "saline", "mode": "continuous", "basal": "1 mL/day"}
+
+
 @pytest.mark.requirement("F4", "F8")
 @given(st.one_of(tables, likely_tables()))
+@example({**SALINE, "limits": {"max_per_hour": "5000 mL"}})  # more than 32 bits of nL
+@example({**SALINE, "limits": {"max_per_day": "4294967295 nL"}})  # what the pump packs for no limit
+@example({**SALINE, "basal": "0.5 nL/day"})
+@example({**SALINE, "drug": "morphine", "concentration": "1000.5 ng/mL"})
 def test_host_and_pump_compute_the_same_prescription_or_neither_commits_one(data: dict[str, Any]):
     try:
         rx = parse_prescription(data, RATES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import termios
 import threading
 import time
 import tty
@@ -19,7 +20,7 @@ TIMEOUT = 0.3
 
 
 class FakePump:
-    """Answers each line with what `answer` makes of it. As on the console, backspace erases."""
+    """Answers each line that is not empty with what `answer` makes of it. As on the console, Ctrl-U kills a line."""
 
     def __init__(self, answer: Callable[[str], bytes], *, echo: bool = True) -> None:
         self.lines: list[str] = []
@@ -30,6 +31,7 @@ class FakePump:
         self.port = os.ttyname(slave)
         self._slave = slave
         self._typed = ""
+        self.closed = False
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -39,29 +41,36 @@ class FakePump:
 
     def write(self, data: bytes) -> None:
         """Bytes to the host."""
-        while data:
+        while data and not self.closed:
             data = data[os.write(self._master, data) :]
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):  # the terminal is closed at the end of the test
-            while True:
+            while not self.closed:
                 for character in os.read(self._master, 4096).decode("ascii"):
                     self._take(character)
 
     def _take(self, character: str) -> None:
-        if character == "\b":
-            if self._typed:
-                self._typed = self._typed[:-1]
-                self.write(b"\b \b" if self._echo else b"")
+        if character == "\x15":
+            self._typed = ""
+            self.write(b"\r\n")
         elif character == "\r":
             line, self._typed = self._typed, ""
-            self.lines.append(line)
-            self.write((b"\r\n" if self._echo else b"") + self._answer(line))
+            self.write(b"\r\n" if self._echo else b"")
+            if line:
+                self.lines.append(line)
+                self.write(self._answer(line))
         else:
             self._typed += character
             self.write(character.encode() if self._echo else b"")
 
     def close(self) -> None:
+        """Hang up. The thread ends first, lest it write to whatever gets the number of its terminal next."""
+        self.closed = True
+        while self._thread.is_alive():
+            termios.tcflush(self._slave, termios.TCIOFLUSH)  # a write that waits for a reader ends
+            os.write(self._slave, b"\x04")  # and so does the read that waits for a byte
+            self._thread.join(0.01)
         os.close(self._slave)
         os.close(self._master)
 
@@ -103,20 +112,45 @@ def test_only_the_first_line_is_taken_for_the_echo():
 
 
 @pytest.mark.requirement("F12")
-def test_what_somebody_left_half_typed_is_erased_and_not_run():
+def test_what_somebody_left_half_typed_is_killed_and_not_run():
     with pump(b"ok\r\n", typed="stop for 30 ") as (fake, link):
         assert link.command("status") == Reply((), ok=True)
         assert fake.lines == ["status"]
 
 
-def test_what_came_before_the_command_is_no_part_of_the_reply():
-    with pump(lambda line: b"late\r\nok\r\nsurplus\r\nok\r\n" if line == "a" else b"b\r\nok\r\n", echo=False) as (
-        _,
-        link,
-    ):
+@pytest.mark.requirement("F12")
+def test_the_end_of_another_answer_is_not_taken_for_ours():
+    def someone_elses_log() -> None:
+        for _ in range(50):
+            fake.write(b"1 t info boot\r\nok\r\n")
+            time.sleep(0.005)
+
+    with pump(b"error: refused\r\n") as (fake, link):
+        stream = threading.Thread(target=someone_elses_log)
+        stream.start()
+        assert link.command("resume") == Reply((), ok=False, reason="refused")
+        stream.join()
+
+
+def test_what_comes_after_a_reply_is_no_part_of_the_next_one():
+    answers = {"a": b"late\r\nok\r\nsurplus\r\nok\r\n", "c": b"b\r\nok\r\n"}
+    with pump(lambda line: answers[line], echo=False) as (_, link):
         assert link.command("a").lines == ("late",)
         time.sleep(0.05)
         assert link.command("c").lines == ("b",)
+
+
+def test_a_late_reply_is_not_taken_for_that_of_the_next_command():
+    def answer(line: str) -> bytes:
+        if line == "late":
+            time.sleep(TIMEOUT * 1.2)
+            return b"too late\r\nok\r\n"
+        return b"error: refused\r\n"
+
+    with pump(answer) as (_, link):
+        with pytest.raises(NoPump, match="no answer to 'late'"):
+            link.command("late")
+        assert link.command("resume") == Reply((), ok=False, reason="refused")
 
 
 def test_a_long_reply_arrives_whole():
@@ -150,7 +184,7 @@ def test_silence_is_no_pump_within_the_time_out(answer: bytes, reason: str):
         with pytest.raises(NoPump) as refused:
             link.command("status")
         assert str(refused.value) == f"{fake.port}: {reason} within 0.3 s"
-        assert time.monotonic() - before < TIMEOUT + 1
+        assert time.monotonic() - before < 2 * TIMEOUT + 1
 
 
 @pytest.mark.parametrize("noise", [b"x" * 320_000, b"line\r\n" * 70_000])
@@ -168,8 +202,8 @@ def test_an_answer_that_drips_on_is_no_pump_after_two_minutes(drop: bytes):
         now += TIMEOUT / 3  # a fast clock, but never one time-out from drop to drop
         return now
 
-    def drip(line: str) -> bytes:
-        for _ in range(5_000 if line else 0):
+    def drip(_line: str) -> bytes:
+        for _ in range(5_000):
             fake.write(drop)
             time.sleep(0.0005)
         return b""
@@ -178,7 +212,7 @@ def test_an_answer_that_drips_on_is_no_pump_after_two_minutes(drop: bytes):
     with contextlib.closing(fake), PumpLink(fake.port, TIMEOUT, clock=clock) as link:
         with pytest.raises(NoPump, match="has no end"):
             link.command("status")
-        assert MAX_REPLY_S <= now <= MAX_REPLY_S + 2 * TIMEOUT
+        assert MAX_REPLY_S <= now <= MAX_REPLY_S + 10 * TIMEOUT
 
 
 def test_a_port_that_is_not_there_is_no_pump(tmp_path: Path):
@@ -187,9 +221,42 @@ def test_a_port_that_is_not_there_is_no_pump(tmp_path: Path):
             PumpLink(str(name), TIMEOUT)
 
 
-def test_a_port_that_goes_away_is_no_pump():
+@pytest.mark.requirement("F12")
+def test_a_port_on_which_nothing_answers_is_no_pump():
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    with PumpLink(os.ttyname(slave), TIMEOUT) as link, pytest.raises(NoPump, match=r"nothing answers within 0\.3 s"):
+        link.command("status")
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_port_that_never_falls_silent_is_no_pump():
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += TIMEOUT / 6
+        return now
+
+    def drip() -> None:
+        for _ in range(2_000):
+            fake.write(b"x")
+            time.sleep(0.0005)
+
     fake = FakePump(lambda _: b"")
+    stream = threading.Thread(target=drip)
+    stream.start()
+    with PumpLink(fake.port, TIMEOUT, clock=clock) as link, pytest.raises(NoPump, match="does not fall silent"):
+        link.command("status")
+    stream.join()
+    fake.close()
+
+
+def test_a_port_that_goes_away_is_no_pump():
+    fake = FakePump(lambda _: b"ok\r\n")
     with PumpLink(fake.port, TIMEOUT) as link:
+        assert link.command("status").ok
         fake.close()
         with pytest.raises(NoPump):
             link.command("status")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 
 from thecal.models.bench import PumpConfig
 from thecal.prescription import MINUTES_PER_DAY, MINUTES_PER_WEEK, Prescription
@@ -17,12 +18,13 @@ _DAY_NS = 86_400 * _S
 _MINUTE_NS = 60 * _S
 
 
-def weekly_rates(rx: Prescription, pump: PumpConfig) -> list[int]:
+@lru_cache(maxsize=64)
+def weekly_rates(rx: Prescription, pump: PumpConfig) -> tuple[int, ...]:
     """The rate (nL/day) in each minute of the week, Monday 00:00 first."""
     if rx.mode == "stopped":
-        return [0] * MINUTES_PER_WEEK
+        return (0,) * MINUTES_PER_WEEK
     if rx.mode == "minimum":
-        return [pump.min_rate] * MINUTES_PER_WEEK
+        return (pump.min_rate,) * MINUTES_PER_WEEK
     rates = [rx.basal_nl_day] * MINUTES_PER_WEEK
     for period in rx.periods:
         length = (period.to_minute - period.from_minute) % MINUTES_PER_DAY or MINUTES_PER_DAY
@@ -31,7 +33,7 @@ def weekly_rates(rx: Prescription, pump: PumpConfig) -> list[int]:
                 first = day * MINUTES_PER_DAY + period.from_minute
                 for minute in range(first, first + length):
                     rates[minute % MINUTES_PER_WEEK] = period.rate_nl_day
-    return rates
+    return tuple(rates)
 
 
 def rate_changes(

@@ -8,6 +8,7 @@ from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -40,12 +41,20 @@ class Run:
         return self.demanded_nl - self.delivered_nl
 
 
-def dosing_spans(scenario: Scenario, result: Result) -> list[tuple[int, int]]:
-    """Spans (ns) in which the pump dosed, from its own log and from what the scenario did to it.
+class Span(NamedTuple):
+    """A time (ns) in which the pump dosed without interruption.
 
-    A span begins on the whole second that the pump says it began on, and ends at the last second that was complete
-    when it was cut short: what that second demanded has been stepped by the end of the next.
+    It begins on the whole second that the pump says it began on, and is cut short at `cut`. What the seconds up to
+    `complete` demanded has been stepped by then: a second is dosed in the second that follows it.
     """
+
+    begin: int
+    complete: int
+    cut: int
+
+
+def dosing_spans(scenario: Scenario, result: Result) -> list[Span]:
+    """When the pump dosed, from its own log and from what the scenario did to it."""
     ends = [event.at_ns for event in scenario.events if isinstance(event, PowerCut | Hang)]
     ends += [_second(scenario, event) for event in result.events if event.code == "stop"]
     ends.append(scenario.duration_ns)
@@ -57,7 +66,7 @@ def dosing_spans(scenario: Scenario, result: Result) -> list[tuple[int, int]]:
     for begin in sorted(begins):
         end = min(end for end in ends if end > begin)
         stopped = any(event.code == "stop" and _second(scenario, event) == end for event in result.events)
-        spans.append((begin, end if stopped else end - end % _S - _S))
+        spans.append(Span(begin, end if stopped else end - end % _S - _S, end))
     return spans
 
 
@@ -72,8 +81,9 @@ def runs(scenario: Scenario, result: Result) -> Iterator[Run]:
     spans = dosing_spans(scenario, result)
     for first, last in result.powered:
         demanded = Fraction(0)
-        for begin, end in spans:
-            if first <= begin < last:
+        for span in spans:
+            if first <= span.begin < last:
+                begin, end = span.begin, span.complete
                 demanded += demanded_nl(scenario.prescription, scenario.pump, scenario.start, begin, end)
         steps = sum(1 for t in result.step_times_ns if first <= t < last)
         yield Run(first, last, demanded, steps * scenario.pump.pl_per_step // 1000)
@@ -82,7 +92,7 @@ def runs(scenario: Scenario, result: Result) -> Iterator[Run]:
 def picture(scenario: Scenario, result: Result, path: Path) -> None:
     """Draw demand, delivery and events."""
     demand: list[tuple[int, int]] = []
-    for begin, end in dosing_spans(scenario, result):
+    for begin, end, _ in dosing_spans(scenario, result):
         changes = rate_changes(scenario.prescription, scenario.pump, scenario.start, begin, end)
         demand += [*changes, (end, 0)]
     path.parent.mkdir(parents=True, exist_ok=True)

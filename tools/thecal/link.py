@@ -26,10 +26,9 @@ LINE_LENGTH = 120  # what the pump's console takes
 MAX_REPLY_BYTES = 300_000  # more than twice the longest log: what goes on beyond is no pump
 MAX_REPLY_S = 120.0  # a reply that drips on for longer has no end either
 _POLL_S = 0.05
-_ERASE = (
-    b"\b" * LINE_LENGTH
-)  # a line that somebody left half typed must not become the head of our first command
-_ERASED = "\b \b"  # how the console shows that
+_CANCEL = b"\x15\r"  # Ctrl-U and an empty line: end what somebody half typed, and any long answer under way
+_QUIET_S = 0.2  # ten times as long as the pump pauses within an answer
+_MAX_UNREST_S = 10.0
 _EVENT_FIELDS = ("seq", "rtc", "severity", "code")
 _UNREADABLE = re.compile(r"page [0-9]+ unreadable: ")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
@@ -59,9 +58,7 @@ class Reply:
 class PumpLink:
     """An open link to a pump. A context manager; nobody else can open the port meanwhile."""
 
-    def __init__(
-        self, port: str, timeout: float = 3.0, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, port: str, timeout: float = 3.0, *, clock: Callable[[], float] = time.monotonic) -> None:
         """port: name or path of the serial port.
 
         timeout: longest silence within a reply, and longest time to take a command, in seconds. Raises NoPump
@@ -71,7 +68,7 @@ class PumpLink:
         self.timeout = timeout
         self._clock = clock
         self._pending = b""
-        self._prefix = _ERASE
+        self._synchronised = False
         try:
             self._serial = serial.Serial(
                 port, BAUD_RATE, timeout=min(_POLL_S, timeout), write_timeout=timeout, exclusive=True
@@ -101,13 +98,33 @@ class PumpLink:
         if not 1 <= len(line) <= LINE_LENGTH or not all(" " <= c <= "~" for c in line):
             raise ValueError(f"command = {line!r}: 1 to {LINE_LENGTH} printable ASCII characters")
         try:
+            if not self._synchronised:
+                self._synchronise()
+            self._synchronised = False  # until this command has its reply
             self._serial.reset_input_buffer()
             self._pending = b""
-            self._serial.write(self._prefix + line.encode("ascii") + b"\r")
-            self._prefix = b""
-            return self._reply(line)
+            self._serial.write(line.encode("ascii") + b"\r")
+            reply = self._reply(line)
         except (OSError, _TerminalError) as error:
             raise NoPump(f"{self.port}: {error}") from error
+        self._synchronised = True
+        return reply
+
+    def _synchronise(self) -> None:
+        """Wait for silence, so that no `ok` of somebody else's command can be taken for that of ours."""
+        self._serial.write(_CANCEL)
+        heard = False
+        start = last = now = self._clock()
+        while not heard or now - last < _QUIET_S:
+            data = self._serial.read(max(1, self._serial.in_waiting))
+            now = self._clock()
+            if data:
+                heard = True
+                last = now
+            if not heard and now - start >= self.timeout:
+                raise NoPump(f"{self.port}: nothing answers within {self.timeout:g} s")
+            if now - start >= _MAX_UNREST_S:
+                raise NoPump(f"{self.port}: does not fall silent within {_MAX_UNREST_S:g} s")
 
     def _reply(self, command: str) -> Reply:
         end = self._clock() + MAX_REPLY_S
@@ -143,7 +160,7 @@ class PumpLink:
             if len(self._pending) > MAX_REPLY_BYTES or self._clock() >= end:
                 raise NoPump(f"{self.port}: the answer to {command!r} has no end")
         line, _, self._pending = self._pending.partition(b"\n")
-        return line.strip(b"\r").decode("ascii", "backslashreplace").replace(_ERASED, "")
+        return line.strip(b"\r").decode("ascii", "backslashreplace")
 
 
 def parse_status(lines: tuple[str, ...] | list[str]) -> dict[str, str]:

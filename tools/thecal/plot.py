@@ -139,9 +139,7 @@ def _draw_volume(axes: Axes, infusion: Infusion, scale: _Scale) -> None:
 
 def _draw_rate(axes: Axes, infusion: Infusion, scale: _Scale) -> None:
     edges, rates = delivered_rate(infusion)
-    axes.stairs(
-        rates / scale.rate_nl, edges / scale.ns, fill=True, color=_DELIVERED, alpha=0.35, label="delivered"
-    )
+    axes.stairs(rates / scale.rate_nl, edges / scale.ns, fill=True, color=_DELIVERED, alpha=0.35, label="delivered")
     times = [time / scale.ns for time, _ in infusion.demand] + [infusion.duration_ns / scale.ns]
     demand = [rate / scale.rate_nl for _, rate in infusion.demand]
     axes.step(

@@ -135,9 +135,7 @@ def draft_lines(source: Mapping[str, Any], digest: str = "00000000") -> list[str
     for period in periods if isinstance(periods, list) else [periods]:
         parts = period if isinstance(period, dict) else {}
         days = _words(parts.get("days", "")).replace(", ", ",")
-        lines.append(
-            f"period {days} " + " ".join(_words(parts.get(key, "")) for key in ("from", "to", "rate"))
-        )
+        lines.append(f"period {days} " + " ".join(_words(parts.get(key, "")) for key in ("from", "to", "rate")))
     limits = source.get("limits", {})
     for key, value in (limits if isinstance(limits, dict) else {"limits": limits}).items():
         lines.append(f"{key} {_words(value)}")

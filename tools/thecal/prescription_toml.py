@@ -36,9 +36,7 @@ _DOSING = ("continuous", "flex")
 _BOLUSES = ("scheduled_bolus", "patient_bolus")
 _KEYS = ("patient", "drug", "concentration", "mode", "basal", "period", "limits", *_BOLUSES)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_DAYS_ALLOWED = (
-    'daily, a day (mon tue wed thu fri sat sun), a range such as mon-fri, or a list such as "mon,wed,fri"'
-)
+_DAYS_ALLOWED = 'daily, a day (mon tue wed thu fri sat sun), a range such as mon-fri, or a list such as "mon,wed,fri"'
 
 
 def load_prescription(path: Path, rates: RateRange) -> Prescription:
@@ -104,9 +102,7 @@ def _concentration(table: Table, drug: str) -> int:
         return 0
     value = table.quantity("concentration", Dimension.CONCENTRATION).value
     if value.denominator != 1 or not 1 <= value <= MAX_CONCENTRATION:
-        table.refuse(
-            "concentration", f"a whole number of ng/mL, 1 ng/mL to {MAX_CONCENTRATION // 10**6} mg/mL"
-        )
+        table.refuse("concentration", f"a whole number of ng/mL, 1 ng/mL to {MAX_CONCENTRATION // 10**6} mg/mL")
     return int(value)
 
 
@@ -123,9 +119,7 @@ class _Doses:
         rate = quantity.value // 1
         low, high = self.rates
         if quantity.value and not low <= rate <= high:
-            table.refuse(
-                key, f"0 or {low} to {high} nL/day is needed, and this is {_decimal(quantity)} nL/day"
-            )
+            table.refuse(key, f"0 or {low} to {high} nL/day is needed, and this is {_decimal(quantity)} nL/day")
         return rate
 
     def limit(self, table: Table, key: str) -> int | None:
@@ -156,9 +150,7 @@ def _decimal(quantity: Quantity) -> str:
 def _periods(table: Table, reader: _Doses) -> tuple[Period, ...]:
     items = table.tables("period")
     if len(items) > MAX_PERIODS:
-        raise table.error(
-            table.where("period"), ABSENT, f"{len(items)} periods; at most {MAX_PERIODS} are allowed"
-        )
+        raise table.error(table.where("period"), ABSENT, f"{len(items)} periods; at most {MAX_PERIODS} are allowed")
     periods = tuple(_period(item, reader) for item in items)
     overlap = first_overlap(periods)
     if overlap:
@@ -173,9 +165,7 @@ def _periods(table: Table, reader: _Doses) -> tuple[Period, ...]:
 
 def _period(table: Table, reader: _Doses) -> Period:
     table.only(["days", "from", "to", "rate"])
-    return Period(
-        _days(table, "days"), _clock(table, "from"), _clock(table, "to"), reader.rate(table, "rate")
-    )
+    return Period(_days(table, "days"), _clock(table, "from"), _clock(table, "to"), reader.rate(table, "rate"))
 
 
 def _clock(table: Table, key: str) -> int:
@@ -236,6 +226,4 @@ def _refuse_alone_exceeding(table: Table, rx: Prescription) -> None:
         if limit is not None and highest > limit * windows:
             need = -(-highest // windows)
             limits = table.table("limits")
-            limits.refuse(
-                key, f"at least {need} nL, the highest rate over the window, and this is {limit} nL"
-            )
+            limits.refuse(key, f"at least {need} nL, the highest rate over the window, and this is {limit} nL")

@@ -40,9 +40,7 @@ FIELDS = {
     "tubing": Field("tubing_nl", "nL", 0, 10_000_000, Dimension.VOLUME),
     "catheter": Field("catheter_mm", "mm", 0, 2_000, Dimension.LENGTH),
     # A volume in nL for each cm: 1 nL/cm is 100 pL/mm.
-    "catheter_per_cm": Field(
-        "catheter_pl_per_mm", "pL/mm", 0, 10_000_000, Dimension.VOLUME, Fraction(1, 100)
-    ),
+    "catheter_per_cm": Field("catheter_pl_per_mm", "pL/mm", 0, 10_000_000, Dimension.VOLUME, Fraction(1, 100)),
     "min_rate": Field("min_rate", "nL/day", 1, _HIGHEST_RATE, Dimension.VOLUME_RATE),
     "max_rate": Field("max_rate", "nL/day", 1, _HIGHEST_RATE, Dimension.VOLUME_RATE),
 }
@@ -54,9 +52,7 @@ def parse_pump(table: Table) -> PumpConfig:
     Raises the table's error for an unknown key and for a value of the wrong kind or out of its range.
     """
     table.only([*FIELDS, "serial"])
-    values: dict[str, Any] = {
-        field.name: _value(table, key, field) for key, field in FIELDS.items() if key in table
-    }
+    values: dict[str, Any] = {field.name: _value(table, key, field) for key, field in FIELDS.items() if key in table}
     if "serial" in table:
         values["serial"] = table.text("serial", SERIAL_LENGTH, spaces=False)
     config = PumpConfig(**values)

@@ -84,9 +84,7 @@ def parse_any(value: object, dimensions: tuple[Dimension, ...], field: str = "qu
     """
     units = units_of(*dimensions)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise QuantityError(
-            field, value, f"missing unit; a number, a space and a unit in quotes is needed, {units}"
-        )
+        raise QuantityError(field, value, f"missing unit; a number, a space and a unit in quotes is needed, {units}")
     if not isinstance(value, str):
         raise QuantityError(field, value, f"a number, a space and a unit in quotes is needed, {units}")
     number, space, unit = value.partition(" ")

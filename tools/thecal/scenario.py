@@ -106,9 +106,7 @@ def _start(table: Table, duration_ns: int) -> datetime:
     except ValueError as cause:
         table.refuse("start", f"{cause}; {allowed}")
     if start + timedelta(seconds=duration_ns // _NS) >= _END_OF_RTC:
-        table.refuse(
-            "start", "the scenario must end before 2100-01-01T00:00:00, the end of the clock's range"
-        )
+        table.refuse("start", "the scenario must end before 2100-01-01T00:00:00, the end of the clock's range")
     return start
 
 

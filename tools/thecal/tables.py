@@ -68,11 +68,7 @@ class Table:
         allowed = f"1 to {longest} printable ASCII characters" + ("" if spaces else " without spaces")
         value = self.need(key, allowed)
         first = " " if spaces else "!"
-        if (
-            not isinstance(value, str)
-            or not 1 <= len(value) <= longest
-            or not all(first <= c <= "~" for c in value)
-        ):
+        if not isinstance(value, str) or not 1 <= len(value) <= longest or not all(first <= c <= "~" for c in value):
             self.refuse(key, allowed)
         return value
 

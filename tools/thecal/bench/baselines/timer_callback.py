@@ -16,7 +16,8 @@ def run(step, count, interval_us, load):
         if left[0] == 0:
             timer.deinit()
 
-    timer = Timer(freq=1_000_000 / interval_us, mode=Timer.PERIODIC, callback=on_timer)  # noqa: F841 - a timer nobody holds is collected, and stops
+    timer = Timer(freq=1_000_000 / interval_us, mode=Timer.PERIODIC, callback=on_timer)
     while left[0] > 0:
         load.work()
         time.sleep_ms(1)
+    timer.deinit()  # it is named down here, as a timer that nobody holds is collected and stops

@@ -12,7 +12,8 @@ def run(frames):
     hardware, application = make()
     words = Meter(frames)
     lateness = Meter(frames)
-    _note_words(application.dosing._train, words)
+    ended = [False]
+    _note_words(application.dosing._train, words, ended)
     row = task(application, "dose")
     tick = row.run
 
@@ -33,6 +34,7 @@ def run(frames):
     executive._background = loaded
 
     def report():
+        ended[0] = True
         words.report("words")
         lateness.report("late")
         print("\r\n#writes %d" % load.writes)
@@ -41,10 +43,13 @@ def run(frames):
     application.run()
 
 
-def _note_words(train, words):
+def _note_words(train, words, ended):
+    """Keep every word that is taken; after the end none is, so that those reported are all that were ever made."""
     start = train.start
 
     def noted(steps, interval_us):
+        if ended[0]:
+            return False
         taken = start(steps, interval_us)
         words.add(interval_us, steps)
         return taken

@@ -1,0 +1,117 @@
+"""`python -m thecal.bench [--quick] [--out FILE]`: measure, write build/bench.json, print figures against targets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from thecal.bench import accuracy, comparison, intervals, starts, tick_heap, tick_time, wear
+from thecal.bench.context import Context, Figures
+from thecal.bench.figures import FIGURES
+from thecal.bench.rig import MeasurementError, compiled_firmware
+from thecal.build import BuildError
+from thecal.image import find_or_make_image
+from thecal.image_common import ImageError
+from thecal.paths import BUILD
+
+Measure = Callable[[Context], Figures]
+STAGES: dict[str, Measure] = {
+    "control tick, time": tick_time.measure,
+    "control tick, heap": tick_heap.measure,
+    "starts and watchdog": starts.measure,
+    "step intervals under load": intervals.measure,
+    "other ways to step": comparison.measure,
+    "EEPROM wear": wear.measure,
+    "accuracy and speed of the twin": accuracy.measure,
+}
+
+
+def main() -> int:
+    """0 when everything could be measured, whether targets are met or not; 1 when not."""
+    parser = argparse.ArgumentParser(prog="python -m thecal.bench", description="Measure the pump.")
+    parser.add_argument("--quick", action="store_true", help="fewer samples, shorter runs")
+    parser.add_argument("--out", type=Path, default=BUILD / "bench.json", help="where the figures go")
+    parser.add_argument("--only", help="only the stages whose name contains this; figures of others are kept")
+    options = parser.parse_args()
+    console = Console()
+    try:
+        figures = _measure(console, options.quick, options.out, options.only or "")
+    except (BuildError, ImageError, MeasurementError, OSError) as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    kept = _earlier(options.out) if options.only else {}
+    write(options.out, {**kept, **figures})
+    _show(console, figures)
+    console.print(f"figures: {os.path.relpath(options.out)}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _measure(console: Console, quick: bool, out: Path, only: str) -> Figures:
+    began = time.monotonic()
+    image = find_or_make_image(lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
+    flash = compiled_firmware()
+    figures: Figures = {}
+    columns = (TextColumn("{task.description:32}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        for name, measure in STAGES.items():
+            if only not in name:
+                continue
+            task = progress.add_task(name, total=1.0)
+            context = Context(image, flash, quick, lambda share, task=task: progress.update(task, completed=share), out.parent / "bench")
+            figures.update(measure(context))
+            progress.update(task, completed=1.0)
+    return {**figures, "quick": int(quick), "bench_wall_s": time.monotonic() - began}
+
+
+def write(path: Path, figures: Figures) -> None:
+    """Write figures as a flat JSON object, keys in the order of FIGURES.
+
+    Raises MeasurementError for a key that is none of FIGURES: it would be documented nowhere.
+    """
+    unknown = figures.keys() - {figure.key for figure in FIGURES}
+    if unknown:
+        raise MeasurementError(f"no such figure: {', '.join(sorted(unknown))}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered = {figure.key: _rounded(figures[figure.key]) for figure in FIGURES if figure.key in figures}
+    path.write_text(json.dumps(ordered, indent=1) + "\n", "utf-8")
+
+
+def _rounded(value: float) -> float:
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _earlier(path: Path) -> Figures:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _show(console: Console, figures: Figures) -> None:
+    table = Table(title="Measured on the emulated board and the twin")
+    for name, justify in (("figure", "left"), ("measured", "right"), ("unit", "left"), ("target", "right"), ("", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    missed = 0
+    for figure in FIGURES:
+        if figure.key not in figures:
+            continue
+        value = figures[figure.key]
+        met = figure.met(value)
+        missed += met is False
+        verdict = {None: "", True: "[green]met[/]", False: "[bold red]MISSED[/]"}[met]
+        table.add_row(figure.key, f"{_rounded(value):,}", figure.unit, figure.target(), verdict)
+    console.print(table)
+    console.print(f"{missed} targets missed" if missed else "all targets met", style="red" if missed else "green")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
