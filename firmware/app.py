@@ -242,9 +242,9 @@ class App:
         if by:
             self.operations.step_clock(by)
 
-    def _background(self):
+    def _background(self, console_input):
         """Console and log, between the tasks. Returns the longest time (ms) until the next turn."""
-        patience = self.console.work()
+        patience = self.console.work(console_input)
         if self.log.idle:
             return patience
         self.log.work()

@@ -109,9 +109,10 @@ class Board:
         self._drive.value(1 if on else 0)
 
     def wait(self, ms):
-        """Sleep for up to ms (1..1000), or until the console has a byte."""
+        """Sleep for up to ms (1..1000), or until the console has a byte. Returns whether it has."""
         for _ in self._input.ipoll(ms):
-            return
+            return True
+        return False
 
     def sleep_ms(self, ms):
         """Sleep, whatever the console does."""

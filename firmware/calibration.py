@@ -61,11 +61,6 @@ class Calibration:
             raise CalibrationError(
                 "calibration.min_rate = %d nL/day: at most max_rate, %d nL/day" % (self.min_rate, self.max_rate)
             )
-        if self.low_reservoir_nl > self.reservoir_nl:
-            raise CalibrationError(
-                "calibration.low_reservoir_nl = %d nL: at most reservoir_nl, %d nL"
-                % (self.low_reservoir_nl, self.reservoir_nl)
-            )
 
     def pack(self):
         """The record payload."""

@@ -35,8 +35,11 @@ class Console:
         self.refused = 0
         self.dropped = 0
 
-    def work(self):
-        """Handle a bounded amount of input and output. Returns the longest time (ms) until it must run again."""
+    def work(self, console_input):
+        """Handle a bounded amount of input, if any waits, and of output. Returns the longest time (ms) until it must run
+        again."""
+        if not console_input and not self._used and self._lines is None:
+            return _NEVER_MS
         read = self._board.read_byte
         more = True
         for _ in range(_BYTES_PER_TURN):

@@ -64,7 +64,7 @@ def unpack(payload):
         value = values[index]
         if name in NAMES:
             table = NAMES[name]
-            fields[name] = table[value] if 0 <= value < len(table) else "unknown %d" % value
+            fields[name] = table[value] if 0 <= value < len(table) else "unknown_%d" % value
         else:
             fields[name] = "%08x" % value if name in HEX else value
     if "alarm" in fields and code == "alarm":

@@ -27,8 +27,8 @@ class Executive:
 
     def __init__(self, board, starting, middle, supervisor, background):
         """board: ticks_ms, ticks_add, ticks_diff, wait. starting: tasks at the start of every frame. middle: tasks in
-        the middle of every n-th. background: function run every turn, for console and log; it returns the longest time
-        (ms) until it must run again."""
+        the middle of every n-th. background: function(input waits) run every turn, for console and log; it returns the
+        longest time (ms) until it must run again."""
         self._board = board
         self._starting = starting
         self._middle = middle
@@ -38,6 +38,7 @@ class Executive:
         self.number = 0  # frames begun
         self._due = 0  # ticks_ms of the next start or middle of a frame
         self._in_middle = False
+        self._input = False  # whether the console has a byte
 
     def start(self, first_frame):
         """The first frame starts at this ticks_ms."""
@@ -54,9 +55,8 @@ class Executive:
                 self._run_start(-wait)
             self._supervisor.supervise(self.number, self._all)
             wait = board.ticks_diff(self._due, board.ticks_ms())
-        wait = min(wait, self._background())
-        if wait > 0:
-            board.wait(wait)
+        wait = min(wait, self._background(self._input))
+        self._input = board.wait(wait) if wait > 0 else True
 
     def _run_start(self, late):
         # An absolute schedule: lateness does not add up. Whole frames that were missed are skipped.

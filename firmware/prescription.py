@@ -25,6 +25,7 @@ PATIENT_MAX = 16
 MAX_CONCENTRATION = 1_000_000_000  # ng/mL: 1 g/mL
 MAX_LIMIT = 1_000_000_000  # nL: 1 L
 NO_LIMIT = 0xFFFFFFFF
+MAX_LIMIT = 1_000_000_000  # nL: 1 L
 _HEAD = "<16sBBIIIIB"
 _PERIOD = "<BHHI"
 _DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -115,6 +116,8 @@ class Prescription:
         for field, limit, windows in (("max_per_hour", self.max_per_hour, 24), ("max_per_day", self.max_per_day, 1)):
             if limit == NO_LIMIT:
                 continue
+            if not 1 <= limit <= MAX_LIMIT:
+                _refuse(field, "%d nL" % limit, "1 to %d nL" % MAX_LIMIT)
             if not 1 <= limit <= MAX_LIMIT:
                 _refuse(field, "%d nL" % limit, "1 to %d nL" % MAX_LIMIT)
             basal = -(-highest // windows)

@@ -116,9 +116,9 @@ class Staging:
         for number, words in enumerate(self._periods):
             rx.periods.append(_period("period %d " % (number + 1), words, rx.concentration))
         if "max_per_hour" in lines:
-            rx.max_per_hour = _quantity(units.dose, "max_per_hour", lines, rx)
+            rx.max_per_hour = _limit("max_per_hour", lines, rx)
         if "max_per_day" in lines:
-            rx.max_per_day = _quantity(units.dose, "max_per_day", lines, rx)
+            rx.max_per_day = _limit("max_per_day", lines, rx)
         return rx
 
     def _refuse_unused(self, rx):
@@ -137,6 +137,11 @@ class Staging:
 def _quantity(read, key, lines, rx):
     number, unit = lines[key]
     return read(key, number, unit, rx.concentration)
+
+
+def _limit(key, lines, rx):
+    # NO_LIMIT itself is a number that somebody can type: it must not turn into "no limit", but be refused.
+    return min(_quantity(units.dose, key, lines, rx), NO_LIMIT - 1)
 
 
 def _period(field, words, concentration):

@@ -74,7 +74,10 @@ def rate(field, text, unit, ng_per_ml):
     amount, slash, time = unit.partition("/")
     if not slash or time not in _PER_DAY:
         _fail(field, text, unit, "a rate per h or per day is needed, for instance 300 ug/day")
-    return _scaled(field, text, amount, ng_per_ml, _PER_DAY[time])
+    found = _scaled(field, text, amount, ng_per_ml, _PER_DAY[time])
+    if not found and number(field, text)[0]:
+        _fail(field, text, unit, "0, or at least 1 nL/day")
+    return found
 
 
 def duration(field, text, unit):

@@ -55,6 +55,19 @@ def test_reading_gives_the_bytes_of_the_memory_or_refuses(address: int, length: 
 
 
 @pytest.mark.requirement("F10")
+@pytest.mark.parametrize(("address", "refused"), [(-1, True), (0, False), (SIZE - 64, False), (SIZE - 63, True)])
+def test_reading_may_begin_and_end_with_the_memory_and_not_a_byte_beyond(address: int, refused: bool) -> None:
+    rig = Rig()
+    buffer = bytearray(64)
+    if refused:
+        with pytest.raises(ValueError, match=f"address {address}: 0 to 32704"):
+            rig.eeprom.read_into(address, buffer)
+    else:
+        rig.eeprom.read_into(address, buffer)
+        assert buffer == OLD[address : address + 64]
+
+
+@pytest.mark.requirement("F10")
 @pytest.mark.parametrize("page", [-1, PAGES, 1 << 20])
 def test_a_page_that_does_not_exist_is_refused_before_the_bus_is_touched(page: int) -> None:
     rig = Rig()

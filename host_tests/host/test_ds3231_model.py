@@ -107,10 +107,10 @@ def test_the_register_pointer_comes_round_after_the_last_register_with_a_fresh_t
     part.start(False, 0)
     part.write_byte(TEMPERATURE + 1, 0)
     part.start(True, 0)
-    part.read_byte(S // 2)
-    assert part.read_byte(3 * S) == 0  # register 0 is of the moment at which the pointer came round
-    part.start(True, 3 * S)
-    assert part.read_byte(3 * S) == 0  # minutes, and the pointer goes on from where it was
+    part.read_byte(2 * S)
+    assert part.read_byte(3 * S) == 2  # the seconds are of the moment at which the pointer came round
+    part.start(True, 60 * S)
+    assert part.read_byte(60 * S) == 1  # minutes: the pointer has stayed where it was
 
 
 @pytest.mark.requirement("R37")

@@ -204,6 +204,8 @@ def test_an_answer_that_drips_on_is_no_pump_after_two_minutes(drop: bytes):
 
     def drip(_line: str) -> bytes:
         for _ in range(5_000):
+            if fake.closed:
+                break
             fake.write(drop)
             time.sleep(0.0005)
         return b""

@@ -70,8 +70,15 @@ def _scenario(path: Path) -> Scenario:
         fail(WRONG_USE, error)
 
 
+def _bench(scenario: Scenario) -> simulation.Bench:
+    try:
+        return simulation.make_bench(scenario)
+    except ValueError as error:  # the firmware refuses what the scenario says of its pump
+        fail(WRONG_USE, error)
+
+
 def _simulate(scenario: Scenario, target: str) -> simulation.Result:
-    bench = simulation.make_bench(scenario)
+    bench = _bench(scenario)
     try:
         pump = targets.make_target(target, bench, scenario.seed, note)
     except (ImageError, BuildError) as error:
@@ -131,7 +138,7 @@ def emulate(
     from thecal.emulated.pty import serve
 
     plan = _scenario(scenario or demonstration.SCENARIO)
-    bench = simulation.Bench(plan.pump, plan.start, plan.seed) if blank else simulation.make_bench(plan)
+    bench = simulation.Bench(plan.pump, plan.start, plan.seed) if blank else _bench(plan)
     try:
         image = targets.find_or_make_image(note)
         if not blank:

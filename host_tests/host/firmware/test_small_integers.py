@@ -38,7 +38,7 @@ def test_the_tracked_number_itself_finds_what_is_too_large():
 
 
 @pytest.mark.requirement("F1")
-@pytest.mark.parametrize(("size", "rate"), product(STEPS_PL, (*RATES, 200_000_000)))
+@pytest.mark.parametrize(("size", "rate"), list(product(STEPS_PL, (*RATES, 200_000_000))))
 def test_the_cascade_stays_small_over_all_rates_and_calibrations(size: int, rate: int):
     """Up to 200 mL/day, seven times what the pump can give, as its docstring claims."""
     cascade = track(Cascade(Tracked(size)))
@@ -67,7 +67,7 @@ def tracked_parts(size: int, rate: int, mode: int) -> tuple[Dosing, Ledger, Casc
 
 
 @pytest.mark.requirement("F1", "F2", "F10")
-@pytest.mark.parametrize(("size", "rate", "mode"), product(STEPS_PL, RATES, (ON, HELD)))
+@pytest.mark.parametrize(("size", "rate", "mode"), list(product(STEPS_PL, RATES, (ON, HELD))))
 def test_a_whole_tick_stays_small_at_every_extreme(size: int, rate: int, mode: int):
     dosing, book, cascade = tracked_parts(size, rate, mode)
     for day, second, late, pending in product(
@@ -77,6 +77,7 @@ def test_a_whole_tick_stays_small_at_every_extreme(size: int, rate: int, mode: i
         dosing.begin_second()
         dosing.pending = Tracked(pending)
         cascade.acc_pl, cascade.rem = Tracked(size - 1), Tracked(431)
+        book.used = 0  # writing a record is not part of the tick: its totals may be large
         book.close(cascade, day, second)
         book.reserved = Tracked(0x7FFF)  # the most that one record can reserve
         book.used = Tracked(0x7FFF - 1_500)

@@ -55,7 +55,7 @@ def _day(number: int) -> Scenario:
 
 
 def _event(rng: Random, index: int, second: int) -> dict[str, Any]:
-    at = f"{second * 1_000 + rng.randrange(1_000)} ms"
+    at = f"{second}.{rng.randrange(1_000):03} s"
     if index % 3 == 0:
         return {"at": at, "do": "power_cut", "for": f"{rng.randrange(1, 3_600)} s"}
     if index % 3 == 1:

@@ -21,7 +21,7 @@ _RATES = {333: ("28.8 mL/day", 1_000), 100: ("8.64 mL/day", 1_000), 13: ("28.8 m
 def measure(context: Context) -> Figures:
     """The keys step_*, frame_late_ms_max_loaded."""
     rates = [333] if context.quick else list(_RATES)
-    frames = context.count(15, 7)
+    frames = context.count(15, 5)
     worst, intervals, wrong, late = 0, 0, 0, 0
     for number, rate in enumerate(rates, 1):
         errors, difference, lateness = _run(context, *_RATES[rate], frames)

@@ -58,7 +58,7 @@ class Watched:
 
 def measure(context: Context) -> Figures:
     """The keys boot_*, hang_ms, wdt_recovery_ms."""
-    dosing, first = _power_ons(context, context.count(8, 3))
+    dosing, first = _power_ons(context, context.count(8, 1))
     context.progress(0.5)
     hangs, recoveries = [], []
     pairs = context.count(4, 1)

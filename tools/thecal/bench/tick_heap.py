@@ -48,7 +48,7 @@ def watch_heap(image: Path, flash: bytes, scenario: Scenario, frames: int, spoil
 
 def measure(context: Context) -> Figures:
     """The keys tick_alloc_bytes, tick_unlocked, garbage_*, gc_*, heap_*."""
-    seen = watch_heap(context.image, context.flash, edges(), context.count(240, 60))
+    seen = watch_heap(context.image, context.flash, edges(), context.count(240, 50))
     return {
         "tick_alloc_bytes": max(bytes_ for bytes_, _ in seen.allocated),
         "tick_unlocked": len(seen.allocated) - seen.locked,

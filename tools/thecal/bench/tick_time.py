@@ -9,7 +9,7 @@ from thecal.bench.context import Context, Figures
 from thecal.bench.rig import HERE, Rig, continuous, therapy, with_script
 from thecal.scenario import Scenario
 
-STEPS, RECORD = 1, 2  # tags, as in probes/ticks.py
+STEPS, RECORD, ANYTHING = 1, 2, 15  # tags, as in probes/ticks.py
 SCRIPTS = [HERE / "probes" / name for name in ("meters.py", "pump.py", "ticks.py")]
 _FASTEST = "28.8 mL/day"
 _SMALL_STEP = 1_000  # pL: 333 steps a second at the highest rate
@@ -22,63 +22,75 @@ class Sample(NamedTuple):
     tag: int
 
 
+class Run(NamedTuple):
+    """One run of the probe: samples by what was timed."""
+
+    overhead_us: int
+    samples: dict[str, list[Sample]]
+
+
 def edges() -> Scenario:
     """A schedule with an edge in every minute around the midnight that ends the week, with steps in every second."""
-    minutes = [("sun", "23:58", "23:59"), ("sun", "23:59", "00:00"), ("mon", "00:00", "00:01"), ("mon", "00:02", "00:03")]
+    minutes = [("sun", "23:59", "00:00"), ("mon", "00:00", "00:01"), ("mon", "00:02", "00:03")]
     periods = [
         {"days": day, "from": begin, "to": end, "rate": f"{4 + number} mL/day"}
         for number, (day, begin, end) in enumerate(minutes)
     ]
-    return therapy({"mode": "flex", "basal": "3 mL/day", "period": periods}, start="2026-03-01T23:58:30")
+    return therapy({"mode": "flex", "basal": "3 mL/day", "period": periods}, start="2026-03-01T23:59:30")
 
 
 def measure(context: Context) -> Figures:
     """The keys tick_*, frame_*, keep_*, reserve_*, turn_*, timing_overhead_us."""
     quiet = continuous("50 uL/day")
     busy = continuous(_FASTEST, pl_per_step=_SMALL_STEP)
-    many, few = context.count(600, 90), context.count(120, 15)
+    frames = context.count(600, 90)  # at least one record, of which there is one every 55 s
     plan = [
-        ("tick", quiet, many),
-        ("frame", quiet, many),
-        ("keep", quiet, few),
-        ("reserve", quiet, few),
-        ("turn", quiet, few),
-        ("tick", busy, context.count(60, 8)),
-        ("tick", edges(), context.count(240, 100)),
+        ("tasks", quiet, frames),
+        ("frame", quiet, frames),
+        ("turn", quiet, context.count(120, 15)),
+        ("tasks", busy, context.count(60, 8)),
+        ("tasks", edges(), context.count(240, 50)),
     ]
-    runs: list[list[Sample]] = []
-    overheads: list[int] = []
-    for what, scenario, frames in plan:
-        overhead, samples = _run(context, what, scenario, frames)
-        runs.append(samples)
-        overheads.append(overhead)
+    runs: list[Run] = []
+    for what, scenario, count in plan:
+        runs.append(_run(context, what, scenario, count))
         context.progress(len(runs) / len(plan))
-    tick, frame, keep, reserve, turn, fast, edged = runs
-    nothing_due = [sample.us for sample in tick if sample.tag == 0]
-    standing = [sample.us for sample in frame if sample.tag == 0]
-    every = [*tick, *fast, *edged]
+    tasks, frame, turn, fast, edged = (run.samples for run in runs)
+    every = [*tasks["dose"], *fast["dose"], *edged["dose"]]
+    nothing_due = _of(tasks["dose"], without=ANYTHING)
+    standing = _of(frame["frame"], without=ANYTHING)
     return {
         "tick_us_p50": median(nothing_due),
         "tick_us_max": max(nothing_due),
-        "tick_any_us_max": max(sample.us for sample in every),
-        "tick_steps_us_p50": median(sample.us for sample in every if sample.tag & STEPS),
+        "tick_any_us_max": max(_of(every)),
+        "tick_steps_us_p50": median(_of(every, having=STEPS)),
         "frame_us_p50": median(standing),
         "frame_us_max": max(standing),
-        "frame_record_us_max": max(sample.us for sample in [*frame, *reserve] if sample.tag & RECORD),
-        "keep_us_p50": median(sample.us for sample in keep),
-        "reserve_us_p50": median(sample.us for sample in reserve if not sample.tag & RECORD),
-        "turn_us_p50": median(sample.us for sample in turn if sample.tag == 0),
+        "frame_record_us_max": max(_of(frame["frame"], having=RECORD)),
+        "keep_us_p50": median(_of(tasks["keep"])),
+        "reserve_us_p50": median(_of(tasks["reserve"], without=RECORD)),
+        "turn_us_p50": median(_of(turn["turn"], without=ANYTHING)),
         "tick_samples": len(every),
-        "timing_overhead_us": max(overheads),
+        "timing_overhead_us": max(run.overhead_us for run in runs),
     }
 
 
-def _run(context: Context, what: str, scenario: Scenario, frames: int) -> tuple[int, list[Sample]]:
+def _of(samples: list[Sample], having: int = ANYTHING, without: int = 0) -> list[int]:
+    """Durations of the samples in which one of `having` (or nothing at all) happened and none of `without`."""
+    return [us for us, tag in samples if not tag & without and (having == ANYTHING or tag & having)]
+
+
+def _run(context: Context, what: str, scenario: Scenario, frames: int) -> Run:
     main = f"import ticks\nticks.run({what!r}, {frames})\n"
     rig = Rig(context.image, with_script(context.flash, SCRIPTS, main), scenario)
     report = rig.run_until_done(frames + 30)
-    overhead = int(report["overhead"][0])
-    return overhead, [Sample(max(us - overhead, 0), tag) for us, tag in pairs(report["samples"])]
+    overhead = int(report.pop("overhead")[0])
+    samples = {
+        name: [Sample(max(us - overhead, 0), tag) for us, tag in pairs(words)]
+        for name, words in report.items()
+        if name != "done"
+    }
+    return Run(overhead, samples)
 
 
 def pairs(words: list[str]) -> list[tuple[int, int]]:

@@ -63,18 +63,19 @@ class I2CBus:
     def write_byte(self, value: int, now_ns: int) -> bool:
         """A byte to the addressed part. Returns its acknowledge."""
         device = self._selected
-        return device is not None and self._answers(device) and device.write_byte(value, now_ns)
+        if device is None or self.held or device.address in self.silent:
+            return False
+        return device.write_byte(value, now_ns)
 
     def read_byte(self, now_ns: int) -> int:
         """A byte from the addressed part; 0xFF, the released bus, if none answers."""
         device = self._selected
-        return device.read_byte(now_ns) if device is not None and self._answers(device) else 0xFF
+        if device is None or self.held or device.address in self.silent:
+            return 0xFF
+        return device.read_byte(now_ns)
 
     def stop(self, now_ns: int) -> None:
         """STOP."""
         device, self._selected = self._selected, None
         if device is not None:
             device.stop(now_ns)
-
-    def _answers(self, device: I2CDevice) -> bool:
-        return not self.held and device.address not in self.silent

@@ -9,7 +9,7 @@ from thecal.twin.world import MS, ProcessorStop, World
 
 PWRON_RESET = 1
 WDT_RESET = 3
-_SCRATCH = 0x4005800C
+_INDEX = {0x4005800C + 4 * index: index for index in range(8)}
 _TIMED_OUT = 0x6AB73121
 
 
@@ -95,10 +95,10 @@ class _Mem32:
     """The registers that the firmware reaches by address: the watchdog's scratch registers."""
 
     def __getitem__(self, address: int) -> int:
-        return worlds.world().scratch[(address - _SCRATCH) >> 2]
+        return worlds.world().scratch[_INDEX[address]]
 
     def __setitem__(self, address: int, value: int) -> None:
-        worlds.world().scratch[(address - _SCRATCH) >> 2] = value
+        worlds.current.scratch[_INDEX[address]] = value  # type: ignore[union-attr] # twice a tick: no detour
 
 
 mem32 = _Mem32()

@@ -58,7 +58,7 @@ class _Trains:
         first = max(world.now_ns, self._free_ns) + _FIRST_NS
         if count:
             self._trains.append([first, interval, count])
-            self._free_ns = first + count * interval - 2 * _PIO_NS
+            self._free_ns = first + count * interval
 
     def waiting(self) -> int:
         """Words in the FIFO: trains that have not begun."""

@@ -41,6 +41,10 @@ def sleep_us(us: int) -> None:
     worlds.world().advance(us * 1_000)
 
 
+_READY = (1,)
+_NOT_READY: tuple[int, ...] = ()
+
+
 class _Poll:
     """select.poll for the console: waiting for input lets virtual time pass; output is always taken."""
 
@@ -55,9 +59,9 @@ class _Poll:
         """A tuple with one element if the stream is ready, an empty one if not."""
         if self._output:
             return (1,)
-        world = worlds.world()
-        ready = world.wait_input(timeout_ms * MS) if timeout_ms else world.has_input
-        return (1,) if ready else ()
+        world: worlds.World = worlds.current  # type: ignore[assignment] # once a tick: no detour
+        ready = world.wait_input(timeout_ms) if timeout_ms else world.has_input
+        return _READY if ready else _NOT_READY
 
 
 class _Input:

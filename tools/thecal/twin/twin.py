@@ -123,9 +123,9 @@ class Twin:
             world.trains.flush(world.now_ns)
             world.trains = None
         self.bench.motor.drive = False
-        self.bench.eeprom.write_protect = True
         if cause == "power_on":
             self.bench.eeprom.power_cut(world.now_ns, world.rng)
+        self.bench.eeprom.write_protect = True
 
     def _boot(self) -> None:
         self.world.advance(BOOT_NS)

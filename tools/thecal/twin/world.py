@@ -109,11 +109,16 @@ class World:
             pass
         self.now_ns = max(self.now_ns, t_ns)
 
-    def wait_input(self, ns: int) -> bool:
-        """Let up to ns pass, until a console byte is there. Returns whether one is."""
+    def wait_input(self, ms: int) -> bool:
+        """Let time pass until ticks_ms has gone on by ms, or a console byte is there. Returns whether one is.
+
+        As MicroPython's poll does, it ends when a millisecond begins: whatever woke the pump in between, the next
+        frame starts at the same instant.
+        """
         if self._input:
             return True
-        end = self.now_ns + ns
+        since_boot = self.now_ns - self.booted_ns
+        end = self.booted_ns + (since_boot // MS + ms) * MS
         while end >= self._horizon and self._cross(end):
             if self._input:
                 return True

@@ -28,5 +28,4 @@ def run(step, count, interval_us, load):
     machine.put(count | interval_us // 10 - 5 << 10)
     end = time.ticks_add(time.ticks_ms(), (count + 10) * interval_us // 1_000)
     while time.ticks_diff(end, time.ticks_ms()) > 0:
-        load.work()
-        time.sleep_ms(1)
+        load.go_round()

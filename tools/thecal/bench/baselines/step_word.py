@@ -10,5 +10,4 @@ def run(step, count, interval_us, load):
     StepTrain(0, step).start(count, interval_us)
     end = time.ticks_add(time.ticks_ms(), (count + 10) * interval_us // 1_000)
     while time.ticks_diff(end, time.ticks_ms()) > 0:
-        load.work()
-        time.sleep_ms(1)
+        load.go_round()

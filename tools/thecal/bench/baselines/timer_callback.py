@@ -1,7 +1,5 @@
 """Device code: a step in every callback of machine.Timer, the way of many stepper libraries."""
 
-import time
-
 from machine import Timer
 
 
@@ -18,6 +16,5 @@ def run(step, count, interval_us, load):
 
     timer = Timer(freq=1_000_000 / interval_us, mode=Timer.PERIODIC, callback=on_timer)
     while left[0] > 0:
-        load.work()
-        time.sleep_ms(1)
+        load.go_round()
     timer.deinit()  # it is named down here, as a timer that nobody holds is collected and stops

@@ -36,3 +36,11 @@ class Load:
         if time.ticks_diff(now, self._collect) >= 0:
             self._collect = time.ticks_add(now, _COLLECT_EVERY_US)
             gc.collect()
+
+    def go_round(self):
+        """One round of a main loop that makes no steps itself: an idle one sleeps, a loaded one has always something
+        to look after."""
+        if self._write_page is None:
+            time.sleep_ms(1)
+        else:
+            self.work()

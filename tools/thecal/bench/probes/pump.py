@@ -22,17 +22,26 @@ def task(application, name):
     raise ValueError("no task %s" % name)
 
 
+def at_feed(application, action):
+    """Call action() each time the watchdog has been fed: the last thing that happens at the start of a frame."""
+    supervisor = application._executive._supervisor
+    feed = supervisor._feed
+
+    def fed():
+        feed()
+        action()
+
+    supervisor._feed = fed
+
+
 def when_done(application, meter, report):
-    """Call report() once, in the background, when the meter is full."""
-    executive = application._executive
-    background = executive._background
-    state = [False]
+    """Call report() once, after a frame, when the meter is full."""
+    waiting = [True]
 
     def watch():
-        if meter.used == meter.size and not state[0]:
-            state[0] = True
+        if waiting[0] and meter.used == meter.size:
+            waiting[0] = False
             report()
             print("\r\n#done 1")
-        return background()
 
-    executive._background = watch
+    at_feed(application, watch)

@@ -1,10 +1,10 @@
-"""Device code: times the control tick, the whole work of a frame, and its single tasks, on a pump that doses.
+"""Device code: times the control tick and the other tasks, the whole work of a frame, and a turn, on a pump that doses.
 
-Each is a run of its own, so that no sample contains the cost of taking another one.
+Tasks, frame and turn are runs of their own, so that no sample contains the cost of taking another one.
 """
 
 from meters import Meter, overhead_us, ticks_diff, ticks_us
-from pump import make, task, when_done
+from pump import at_feed, make, when_done
 
 # Tags: what a sample contains beside the standing work.
 STEPS = 1
@@ -43,25 +43,28 @@ class Tagger:
 
 
 def run(what, frames):
-    """what: tick (the dose task), frame (all tasks of a frame's start and the supervisor), turn (from waking to
-    sleeping, console and log too), or the name of a task. Reports samples and the meter's own part; never returns."""
+    """what: tasks (each task of a frame's start by itself; the control tick is the task `dose`), frame (all of them and
+    the supervisor), turn (from waking to sleeping, console and log too). Reports samples and the meter's own part."""
     hardware, application = make()
-    meter = Meter(frames)
     tagger = Tagger(application)
-    executive = application._executive
-    if what == "frame":
-        _time_frame(executive, meter, tagger)
-    elif what == "turn":
-        _time_turn(hardware, executive, meter, tagger)
+    meters = {}
+    if what == "tasks":
+        for row in application._executive._starting:
+            meters[row.name] = Meter(frames)
+            row.run = _timed(row.run, meters[row.name], tagger)
     else:
-        row = task(application, "dose" if what == "tick" else what)
-        row.run = _timed(row.run, meter, tagger)
+        meters[what] = Meter(frames)
+        if what == "frame":
+            _time_frame(application, meters[what], tagger)
+        else:
+            _time_turn(hardware, application._executive, meters[what], tagger)
 
     def report():
         print("\r\n#overhead %d" % overhead_us())
-        meter.report("samples")
+        for name in meters:
+            meters[name].report(name)
 
-    when_done(application, meter, report)
+    when_done(application, list(meters.values())[-1], report)
     application.run()
 
 
@@ -76,10 +79,9 @@ def _timed(inner, meter, tagger):
     return timed
 
 
-def _time_frame(executive, meter, tagger):
+def _time_frame(application, meter, tagger):
+    executive = application._executive
     start = executive._run_start
-    supervisor = executive._supervisor
-    supervise = supervisor.supervise
     began = [0, False]
 
     def starting(late):
@@ -88,15 +90,14 @@ def _time_frame(executive, meter, tagger):
         began[0] = ticks_us()
         start(late)
 
-    def supervising(number, tasks):
-        supervise(number, tasks)
+    def ending():
         us = ticks_diff(ticks_us(), began[0])
         if began[1]:  # not the middle of a frame
             began[1] = False
             meter.add(us, tagger.tag())
 
     executive._run_start = starting
-    supervisor.supervise = supervising
+    at_feed(application, ending)
 
 
 def _time_turn(hardware, executive, meter, tagger):
@@ -109,8 +110,9 @@ def _time_turn(hardware, executive, meter, tagger):
         if state[1]:
             state[1] = False
             meter.add(us, tagger.tag())
-        wait(ms)
+        woken_by_input = wait(ms)
         state[0] = ticks_us()
+        return woken_by_input
 
     def starting(late):
         tagger.look()

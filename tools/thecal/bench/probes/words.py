@@ -26,9 +26,9 @@ def run(frames):
     executive = application._executive
     background = executive._background
 
-    def loaded():
+    def loaded(*state):
         load.work()
-        background()
+        background(*state)
         return 0  # never sleep
 
     executive._background = loaded
