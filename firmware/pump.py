@@ -1,10 +1,6 @@
 """Starts the application and ends in a safe restart whatever happens: never in the REPL (DESIGN 4; F12)."""
 
-import micropython
-
-micropython.kbd_intr(-1)  # first: Ctrl-C is a byte like any other from here on
-
-from firmware import board, image  # noqa: E402
+from firmware import board, image
 
 
 def run():

@@ -10,6 +10,7 @@ from firmware.prescription import (
     NO_LIMIT,
     Prescription,
     PrescriptionError,
+    check_limit,
     clock_text,
     days_text,
     parse_days,
@@ -141,7 +142,9 @@ def _quantity(read, key, lines, rx):
 
 def _limit(key, lines, rx):
     # NO_LIMIT itself is a number that somebody can type: it must not turn into "no limit", but be refused.
-    return min(_quantity(units.dose, key, lines, rx), NO_LIMIT - 1)
+    limit = _quantity(units.dose, key, lines, rx)
+    check_limit(key, limit)
+    return limit
 
 
 def _period(field, words, concentration):

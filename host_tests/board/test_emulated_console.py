@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import S, Script
+from rig import S, Script
 
 ECHO = """
 import sys, select, micropython, time

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import MS, START, S, Script
+from rig import MS, START, S, Script
 from thecal.emulated.board import EmulatedBoard
 from thecal.models.bench import Bench, PumpConfig
 from thecal.target import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import MS, STEPPER, S, Script
+from rig import MS, STEPPER, S, Script
 
 
 @pytest.mark.requirement("F11")

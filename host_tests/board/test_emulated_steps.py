@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from conftest import MS, STEPPER, S, Script
+from rig import MS, STEPPER, S, Script
 
 
 @pytest.mark.requirement("F1", "F10")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Pump, S, Serve
+from rig import Pump, S, Serve
 from littlefs import LittleFS
 from thecal.build import MANIFEST_NAME, load_build
 from thecal.emulated.chip import FS_BLOCK_BYTES, FS_BLOCKS

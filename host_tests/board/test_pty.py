@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import Run, S, Script
+from rig import Run, S, Script
 from thecal.emulated.pty import PtyBoard
 
 ECHO = """

@@ -20,7 +20,7 @@ _FRAGMENTS = (
     b"calibrate set pl_per_step -1",
     b"bolus 1e9 mL",
     b"\x01\x02\x03\x04\x05",
-    b">>> import machine; machine.reset()",
+    b"import machine; machine.reset()",
     b"x" * 200,
 )
 

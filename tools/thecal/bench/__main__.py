@@ -8,15 +8,18 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from thecal.bench import accuracy, comparison, intervals, starts, tick_heap, tick_time, wear
+from thecal.bench.comparison import TITLES as WAY_TITLES
 from thecal.bench.context import Context, Figures
-from thecal.bench.figures import FIGURES
+from thecal.bench.figures import FIGURES, WAY_FIGURES, WAYS
 from thecal.bench.rig import MeasurementError, compiled_firmware
 from thecal.build import BuildError
 from thecal.image import find_or_make_image
@@ -39,12 +42,13 @@ def main() -> int:
     """0 when everything could be measured, whether targets are met or not; 1 when not."""
     parser = argparse.ArgumentParser(prog="python -m thecal.bench", description="Measure the pump.")
     parser.add_argument("--quick", action="store_true", help="fewer samples, shorter runs")
+    parser.add_argument("--year", action="store_true", help="simulate a whole year instead of scaling 90 days up")
     parser.add_argument("--out", type=Path, default=BUILD / "bench.json", help="where the figures go")
     parser.add_argument("--only", help="only the stages whose name contains this; figures of others are kept")
     options = parser.parse_args()
     console = Console()
     try:
-        figures = _measure(console, options.quick, options.out, options.only or "")
+        figures = _measure(console, options)
     except (BuildError, ImageError, MeasurementError, OSError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
@@ -55,21 +59,27 @@ def main() -> int:
     return 0
 
 
-def _measure(console: Console, quick: bool, out: Path, only: str) -> Figures:
+def _measure(console: Console, options: argparse.Namespace) -> Figures:
     began = time.monotonic()
     image = find_or_make_image(lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
     flash = compiled_firmware()
+    pictures = options.out.parent / "bench"
     figures: Figures = {}
-    columns = (TextColumn("{task.description:32}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    description = TextColumn("{task.description:32}")
+    share = TextColumn("{task.percentage:3.0f} %")
+    with Progress(description, BarColumn(), share, TimeElapsedColumn(), console=console) as progress:
         for name, measure in STAGES.items():
-            if only not in name:
+            if (options.only or "") not in name:
                 continue
             task = progress.add_task(name, total=1.0)
-            context = Context(image, flash, quick, lambda share, task=task: progress.update(task, completed=share), out.parent / "bench")
-            figures.update(measure(context))
-            progress.update(task, completed=1.0)
-    return {**figures, "quick": int(quick), "bench_wall_s": time.monotonic() - began}
+            update = partial(_update, progress, task)
+            figures.update(measure(Context(image, flash, options.quick, options.year, update, pictures)))
+            update(1.0)
+    return {**figures, "quick": int(options.quick), "bench_wall_s": time.monotonic() - began}
+
+
+def _update(progress: Progress, task: TaskID, share: float) -> None:
+    progress.update(task, completed=share)
 
 
 def write(path: Path, figures: Figures) -> None:
@@ -97,12 +107,12 @@ def _earlier(path: Path) -> Figures:
 
 
 def _show(console: Console, figures: Figures) -> None:
-    table = Table(title="Measured on the emulated board and the twin")
-    for name, justify in (("figure", "left"), ("measured", "right"), ("unit", "left"), ("target", "right"), ("", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table = Table(title="Emulated board and twin: measured against target", box=SIMPLE_HEAD)
+    for name in ("figure", "measured", "unit", "target", ""):
+        table.add_column(name, justify="right" if name in {"measured", "target"} else "left", no_wrap=True)
     missed = 0
     for figure in FIGURES:
-        if figure.key not in figures:
+        if figure.key not in figures or figure.key.startswith("baseline_"):
             continue
         value = figures[figure.key]
         met = figure.met(value)
@@ -110,7 +120,18 @@ def _show(console: Console, figures: Figures) -> None:
         verdict = {None: "", True: "[green]met[/]", False: "[bold red]MISSED[/]"}[met]
         table.add_row(figure.key, f"{_rounded(value):,}", figure.unit, figure.target(), verdict)
     console.print(table)
+    if all(f"baseline_{way}_{name}" in figures for way in WAYS for name in WAY_FIGURES):
+        _show_ways(console, figures)
     console.print(f"{missed} targets missed" if missed else "all targets met", style="red" if missed else "green")
+
+
+def _show_ways(console: Console, figures: Figures) -> None:
+    table = Table(title="Ways to step: deviation of the step interval, us", box=SIMPLE_HEAD)
+    for name in ("way", "extra steps", "late, %", "SD idle", "SD load", "SD load+heap", "worst"):
+        table.add_column(name, justify="left" if name == "way" else "right", no_wrap=True)
+    for way in WAYS:
+        table.add_row(WAY_TITLES[way], *(f"{figures[f'baseline_{way}_{name}']:,.5g}" for name in WAY_FIGURES))
+    console.print(table)
 
 
 if __name__ == "__main__":

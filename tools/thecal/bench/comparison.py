@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean, pstdev
 
 from thecal.bench.context import Context, Figures
@@ -16,9 +17,10 @@ WAYS = {
     "timer": ("timer_callback", "machine.Timer callback"),
     "sleep_ms": ("sleep_ms_loop", "blocking sleep_ms loop"),
     "sleep_us": ("sleep_us_loop", "sleep_us loop, now + interval"),
-    "pio_do_while": ("pio_do_while", "PIO, counts behind the pulse"),
+    "pio": ("pio_do_while", "PIO, counts behind the pulse"),
     "ours": ("step_word", "PIO, one word a second (ours)"),
 }
+TITLES = {way: title for way, (_, title) in WAYS.items()}
 _LOADS = {"idle": (False, 0), "load": (True, 0), "heap": (True, _LIVE_BYTES)}
 
 
@@ -38,16 +40,17 @@ def measure(context: Context) -> Figures:
     drawn: dict[str, list[float]] = {}
     done = 0
     for way, (script, title) in WAYS.items():
+        runs: dict[str, Stepping] = {}
         for load, (loaded, live) in _LOADS.items():
-            made = _step(context, script, count, loaded, live)
-            figures[f"baseline_{way}_jitter_us_sd_{load}"] = pstdev(made.deviations_us)
+            runs[load] = _step(context, script, count, loaded, live)
             done += 1
             context.progress(done / (len(WAYS) * len(_LOADS)))
-        # what is left of the loop is the heaviest load
-        figures[f"baseline_{way}_extra_steps"] = made.pulses - count
-        figures[f"baseline_{way}_late_percent"] = 100 * (made.mean_us / INTERVAL_US - 1)
-        figures[f"baseline_{way}_jitter_us_max"] = max(abs(us) for us in made.deviations_us)
-        drawn[title] = made.deviations_us
+        figures |= {f"baseline_{way}_jitter_us_sd_{load}": pstdev(run.deviations_us) for load, run in runs.items()}
+        worst = runs["heap"]
+        figures[f"baseline_{way}_extra_steps"] = worst.pulses - count
+        figures[f"baseline_{way}_late_percent"] = 100 * (worst.mean_us / INTERVAL_US - 1)
+        figures[f"baseline_{way}_jitter_us_max"] = max(abs(us) for us in worst.deviations_us)
+        drawn[title] = worst.deviations_us
     draw(context.folder / "jitter.png", drawn, INTERVAL_US)
     return figures
 
@@ -59,5 +62,5 @@ def _step(context: Context, script: str, count: int, loaded: bool, live_bytes: i
     rig = Rig(context.image, with_script(context.flash, scripts, main), continuous("50 uL/day"))
     rig.run_until_done(10 + 4 * count * INTERVAL_US // 1_000_000)
     times = list(rig.bench.motor.step_times)
-    intervals = [(later - earlier) / 1_000 for earlier, later in zip(times, times[1:])]
+    intervals = [(later - earlier) / 1_000 for earlier, later in pairwise(times)]
     return Stepping(rig.bench.motor.pulses, [us - INTERVAL_US for us in intervals], fmean(intervals))

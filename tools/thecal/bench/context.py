@@ -12,6 +12,7 @@ Figures = dict[str, float]
 @dataclass(frozen=True)
 class Context:
     """image: MicroPython UF2. flash: a Pico's file system with the compiled firmware. quick: fewer samples.
+    whole_year: simulate all of a year instead of scaling up.
 
     progress: called with the share done of the measurement under way, 0..1. folder: for pictures.
     """
@@ -19,6 +20,7 @@ class Context:
     image: Path
     flash: bytes
     quick: bool
+    whole_year: bool
     progress: Callable[[float], None]
     folder: Path
 

@@ -26,19 +26,20 @@ class Figure(NamedTuple):
         return f"at least {self.least:,g}" if self.least is not None else ""
 
 
-WAYS = ("timer", "sleep_ms", "sleep_us", "pio_do_while", "ours")
+WAYS = ("timer", "sleep_ms", "sleep_us", "pio", "ours")
+WAY_FIGURES = (
+    "extra_steps",
+    "late_percent",
+    "jitter_us_sd_idle",
+    "jitter_us_sd_load",
+    "jitter_us_sd_heap",
+    "jitter_us_max",
+)
 
 _BASELINES = tuple(
-    Figure(f"baseline_{way}_{name}", unit)
+    Figure(f"baseline_{way}_{name}", {"extra_steps": "steps", "late_percent": "%"}.get(name, "us"))
     for way in WAYS
-    for name, unit in (
-        ("extra_steps", "steps"),
-        ("late_percent", "%"),
-        ("jitter_us_sd_idle", "us"),
-        ("jitter_us_sd_load", "us"),
-        ("jitter_us_sd_heap", "us"),
-        ("jitter_us_max", "us"),
-    )
+    for name in WAY_FIGURES
 )
 
 FIGURES = (

@@ -1,8 +1,9 @@
-"""Therapies with everything that interrupts them, and the check that no step ever comes before its volume is demanded."""
+"""Therapies and all that interrupts them, and the check that no step comes before its volume is demanded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -91,10 +92,12 @@ def over_delivery(scenario: Scenario) -> int:
 def _spans(scenario: Scenario, result: Result) -> Iterator[tuple[int, int, int]]:
     """(from, to, nL/day) of all that was demanded: by the prescription, while there was power and no stop."""
     # A stop is heard and ends on whole control periods, up to a second later or sooner.
-    stops = [(event.at_ns + _S, event.at_ns + (_STOP_S - 1) * _S) for event in scenario.events if isinstance(event, Command)]
+    stops = [
+        (event.at_ns + _S, event.at_ns + (_STOP_S - 1) * _S) for event in scenario.events if isinstance(event, Command)
+    ]
     for begin, end in _without(result.powered, stops):
         changes = [*rate_changes(scenario.prescription, scenario.pump, scenario.start, begin, end), (end, 0)]
-        for (since, rate), (until, _) in zip(changes, changes[1:]):
+        for (since, rate), (until, _) in pairwise(changes):
             yield since, until, rate
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 from thecal.bench.context import Context, Figures
@@ -15,7 +16,12 @@ _FLOOD_EVERY_NS = 20 * MS
 _LAST_WORD_NS = 2 * S
 _RESOLUTION_US = 10  # lib/step_train.py: intervals are whole multiples of it
 # steps a second -> rate and calibration: the fastest that can be set, the fastest of the reference pump, and between
-_RATES = {333: ("28.8 mL/day", 1_000), 100: ("8.64 mL/day", 1_000), 13: ("28.8 mL/day", 25_000), 3: ("6.5 mL/day", 25_000)}
+_RATES = {
+    333: ("28.8 mL/day", 1_000),
+    100: ("8.64 mL/day", 1_000),
+    13: ("28.8 mL/day", 25_000),
+    3: ("6.5 mL/day", 25_000),
+}
 
 
 def measure(context: Context) -> Figures:
@@ -53,7 +59,7 @@ def _run(context: Context, rate: str, pl_per_step: int, frames: int) -> tuple[li
     for interval_us, steps in words:
         wanted_ns = interval_us // _RESOLUTION_US * _RESOLUTION_US * 1_000
         train = edges[first : first + steps]
-        errors += [abs(later - earlier - wanted_ns) for earlier, later in zip(train, train[1:])]
+        errors += [abs(later - earlier - wanted_ns) for earlier, later in pairwise(train)]
         first += steps
     return errors, rig.bench.motor.pulses - ordered, max(late for late, _ in pairs(report["late"]))
 

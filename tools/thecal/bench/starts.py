@@ -52,7 +52,9 @@ class Watched:
         """The first of these times after an instant. Raises MeasurementError if there is none."""
         found = [time for time in times if time > instant]
         if not found:
-            raise MeasurementError(f"nothing after {instant / S:.1f} s: resets {self.board.resets}, {self.rig.output!r}")
+            raise MeasurementError(
+                f"nothing after {instant / S:.1f} s: resets {self.board.resets}, {self.rig.output!r}"
+            )
         return found[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from thecal.bench.context import Context, Figures
 from thecal.bench.rig import HERE, Rig, continuous, therapy, with_script
 from thecal.scenario import Scenario
 
-STEPS, RECORD, ANYTHING = 1, 2, 15  # tags, as in probes/ticks.py
+STEPS, RECORD, EDGE, MIDNIGHT, ANYTHING = 1, 2, 4, 8, 15  # tags, as in probes/ticks.py
 SCRIPTS = [HERE / "probes" / name for name in ("meters.py", "pump.py", "ticks.py")]
 _FASTEST = "28.8 mL/day"
 _SMALL_STEP = 1_000  # pL: 333 steps a second at the highest rate
@@ -53,7 +54,7 @@ def measure(context: Context) -> Figures:
     ]
     runs: list[Run] = []
     for what, scenario, count in plan:
-        runs.append(_run(context, what, scenario, count))
+        runs.append(time_run(context.image, context.flash, what, scenario, count))
         context.progress(len(runs) / len(plan))
     tasks, frame, turn, fast, edged = (run.samples for run in runs)
     every = [*tasks["dose"], *fast["dose"], *edged["dose"]]
@@ -80,9 +81,10 @@ def _of(samples: list[Sample], having: int = ANYTHING, without: int = 0) -> list
     return [us for us, tag in samples if not tag & without and (having == ANYTHING or tag & having)]
 
 
-def _run(context: Context, what: str, scenario: Scenario, frames: int) -> Run:
+def time_run(image: Path, flash: bytes, what: str, scenario: Scenario, frames: int) -> Run:
+    """Time `tasks`, `frame` or `turn` (probes/ticks.py) over so many frames. Raises MeasurementError."""
     main = f"import ticks\nticks.run({what!r}, {frames})\n"
-    rig = Rig(context.image, with_script(context.flash, SCRIPTS, main), scenario)
+    rig = Rig(image, with_script(flash, SCRIPTS, main), scenario)
     report = rig.run_until_done(frames + 30)
     overhead = int(report.pop("overhead")[0])
     samples = {

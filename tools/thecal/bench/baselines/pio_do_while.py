@@ -5,6 +5,11 @@ import time
 
 import rp2
 
+# ruff: noqa: TC004 - the assembler brings the names of its language itself
+TYPE_CHECKING = False  # there is no typing module on the board
+if TYPE_CHECKING:
+    from rp2.asm_pio import block, jmp, label, mov, osr, out, pins, pull, set, wrap, wrap_target, x, x_dec, y, y_dec
+
 
 @rp2.asm_pio(set_init=rp2.PIO.OUT_LOW, out_shiftdir=rp2.PIO.SHIFT_RIGHT)
 def program():

@@ -14,7 +14,7 @@ def run(step, count, interval_us, load):
         if left[0] == 0:
             timer.deinit()
 
-    timer = Timer(freq=1_000_000 / interval_us, mode=Timer.PERIODIC, callback=on_timer)
+    timer = Timer(-1, freq=1_000_000 // interval_us, mode=Timer.PERIODIC, callback=on_timer)
     while left[0] > 0:
         load.go_round()
     timer.deinit()  # it is named down here, as a timer that nobody holds is collected and stops

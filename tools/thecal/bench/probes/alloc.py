@@ -6,10 +6,13 @@ from meters import Meter, ticks_diff, ticks_us
 from pump import make, task, when_done
 from ticks import Tagger
 
+_SETTLED = 30  # frames after which the log has been looked through and the events of the start are stored
+
 
 def run(frames, spoil=0):
-    """Watch `frames` control ticks, the collector switched off. Reports for each the bytes allocated and its tag, in how
-    many the heap was locked, the garbage a second of the whole pump makes and the time of the collection after it.
+    """Watch `frames` (over 30) control ticks, the collector switched off. Reports for each the bytes allocated and its
+    tag, in how many the heap was locked, the garbage that the pump makes in a second and the time that a collection of
+    it takes.
 
     spoil: bytes that the tick is made to allocate, to see that this would not pass unnoticed.
     """
@@ -23,6 +26,8 @@ def run(frames, spoil=0):
     inner = row.run
 
     def watched(late):
+        if meter.used == _SETTLED:
+            whole[0] = gc.mem_alloc()
         tagger.look()
         before = gc.mem_alloc()
         inner(late)
@@ -35,14 +40,13 @@ def run(frames, spoil=0):
         began = ticks_us()
         gc.collect()
         pause = ticks_diff(ticks_us(), began)
-        print("\r\n#locked %d\r\n#garbage %d\r\n#pause %d" % (locked[0], garbage // frames, pause))
-        print("\r\n#live %d\r\n#free %d" % (gc.mem_alloc(), gc.mem_free()))
+        print(f"\r\n#locked {locked[0]}\r\n#garbage {garbage // (frames - _SETTLED)}\r\n#pause {pause}")
+        print(f"\r\n#live {gc.mem_alloc()}\r\n#free {gc.mem_free()}")
         meter.report("samples")
 
     when_done(application, meter, report)
     gc.collect()
     gc.disable()
-    whole[0] = gc.mem_alloc()
     application.run()
 
 

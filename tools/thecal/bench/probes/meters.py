@@ -28,8 +28,8 @@ class Meter:
         """Print `#name value:tag value:tag ...` in lines of 50 samples."""
         for first in range(0, self.used, 50):
             last = min(first + 50, self.used)
-            pairs = ["%d:%d" % (self._values[i], self._tags[i]) for i in range(first, last)]
-            print("\r\n#%s %s" % (name, " ".join(pairs)))
+            pairs = [f"{self._values[i]}:{self._tags[i]}" for i in range(first, last)]
+            print(f"\r\n#{name}", " ".join(pairs))
 
 
 def overhead_us():

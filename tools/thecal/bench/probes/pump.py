@@ -1,4 +1,4 @@
-"""Device code: the application as firmware/pump.py starts it, handed out before it runs so that parts can be wrapped."""
+"""Device code: the application as firmware/pump.py makes it, not yet running, so that parts of it can be wrapped."""
 
 import micropython
 
@@ -19,7 +19,7 @@ def task(application, name):
     for row in application._executive._all:
         if row.name == name:
             return row
-    raise ValueError("no task %s" % name)
+    raise ValueError(f"no task {name}")
 
 
 def at_feed(application, action):

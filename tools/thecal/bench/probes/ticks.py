@@ -60,9 +60,9 @@ def run(what, frames):
             _time_turn(hardware, application._executive, meters[what], tagger)
 
     def report():
-        print("\r\n#overhead %d" % overhead_us())
-        for name in meters:
-            meters[name].report(name)
+        print(f"\r\n#overhead {overhead_us()}")
+        for name, meter in meters.items():
+            meter.report(name)
 
     when_done(application, list(meters.values())[-1], report)
     application.run()

@@ -26,9 +26,9 @@ def run(frames):
     executive = application._executive
     background = executive._background
 
-    def loaded(*state):
+    def loaded(console_input):
         load.work()
-        background(*state)
+        background(console_input)
         return 0  # never sleep
 
     executive._background = loaded
@@ -37,7 +37,7 @@ def run(frames):
         ended[0] = True
         words.report("words")
         lateness.report("late")
-        print("\r\n#writes %d" % load.writes)
+        print(f"\r\n#writes {load.writes}")
 
     when_done(application, lateness, report)
     application.run()

@@ -1,0 +1,82 @@
+"""The compiled firmware on the emulated RP2040 and the sources on CPython make the same steps (DESIGN 6.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rig import Pump, S
+from support import check_exact, continuous, flex, on_twin, scenario
+from thecal.sim import Result, make_bench, simulate
+from thecal.scenario import Scenario
+
+CONTROL_PERIOD_NS = S
+
+SCENARIOS: dict[str, Scenario] = {
+    "lowest rate": scenario(continuous("6 uL/day"), "10 min", pump={"pl_per_step": 1_009}),
+    "highest rate, smallest step": scenario(continuous("28.8 mL/day"), "40 s", pump={"pl_per_step": 1_000}),
+    "a step of a prime": scenario(continuous("7654321 nL/day"), "3 min", pump={"pl_per_step": 24_989}),
+    "edges around midnight": scenario(
+        flex("3 mL/day", ("mon", "00:00", "00:02", "28.8 mL/day"), ("sun", "23:59", "00:00", "0 uL/day")),
+        "4 min",
+        start="2026-03-01T23:58:00",
+    ),
+    "power cuts": scenario(
+        continuous("10 mL/day"),
+        "3 min",
+        {"at": "41.5 s", "do": "power_cut", "for": "10 s"},
+        {"at": "90 s", "do": "power_cut", "for": "30.25 s"},
+    ),
+    "a hang": scenario(continuous("10 mL/day"), "90 s", {"at": "40 s", "do": "hang"}),
+    "a stop": scenario(continuous("10 mL/day"), "80 s", {"at": "30 s", "do": "command", "line": "stop for 20 s"}),
+    "stop and resume": scenario(
+        continuous("10 mL/day"),
+        "80 s",
+        {"at": "30 s", "do": "command", "line": "stop"},
+        {"at": "50 s", "do": "command", "line": "resume"},
+    ),
+    "the clock goes back": scenario(
+        flex("3 mL/day", ("mon", "00:00", "00:01", "20 mL/day")), "2 min", {"at": "70 s", "do": "set_clock", "by": "-50 s"}
+    ),
+    "a new prescription": scenario(
+        continuous("3 mL/day"),
+        "90 s",
+        {"at": "30 s", "do": "program", "prescription": flex("20 mL/day", ("daily", "00:01", "00:02", "1 mL/day"))},
+    ),
+    "a prescription that is refused": scenario(
+        continuous("3 mL/day"), "60 s", {"at": "30 s", "do": "program", "prescription": continuous("99 mL/day")}
+    ),
+}
+
+
+def on_board(plan: Scenario, board: Pump) -> Result:
+    """Simulate on the emulated board, with the firmware that mpremote deployed."""
+    return simulate(plan, board(make_bench(plan), seed=plan.seed))
+
+
+def comparable(events: Any) -> list[Any]:
+    """Of each event what must not depend on the target: all but times below a second and measured durations."""
+    return [
+        (event.seq, event.rtc.split(".")[0], event.code, event.severity, {k: v for k, v in event.details.items() if k not in ("start_ms", "volume_nl", "seconds")})
+        for event in events
+    ]
+
+
+@pytest.mark.requirement("F1", "F2", "F4", "F10", "F11")
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_both_targets_make_the_same_steps(name: str, board: Pump) -> None:
+    plan = SCENARIOS[name]
+    twin, emulated = on_twin(plan), on_board(plan, board)
+    assert len(emulated.step_times_ns) == len(twin.step_times_ns) > 0
+    apart = [abs(a - b) for a, b in zip(emulated.step_times_ns, twin.step_times_ns, strict=True)]
+    assert max(apart) <= CONTROL_PERIOD_NS
+    assert comparable(emulated.events) == comparable(twin.events)
+    for field in ("steps", "step_pulses", "delivered_nl", "ledger_steps", "resets", "state", "alarms_active"):
+        assert getattr(emulated.summary, field) == getattr(twin.summary, field), field
+
+
+@pytest.mark.requirement("F1", "F2")
+@pytest.mark.parametrize("name", ["lowest rate", "highest rate, smallest step", "edges around midnight", "power cuts", "a hang"])
+def test_the_board_itself_is_exact(name: str, board: Pump) -> None:
+    plan = SCENARIOS[name]
+    check_exact(plan, on_board(plan, board))

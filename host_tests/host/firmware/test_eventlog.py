@@ -1,0 +1,212 @@
+"""The event log: nothing it meets disturbs dosing, and what it gives is in order (F12, R24)."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from parts import UnreliableEeprom
+from thecal.programming import MemoryEeprom
+
+from firmware import events
+from firmware.eventlog import EventLog
+from firmware.pages import EVENT, PAGE, Ring
+
+FIRST, COUNT = 160, 40
+NOW = (9_557, 28_800, 7)
+
+
+def log_on(eeprom: MemoryEeprom) -> EventLog:
+    return EventLog(Ring(eeprom, FIRST, COUNT, EVENT), lambda: NOW)
+
+
+def settle(log: EventLog) -> int:
+    turns = 0
+    while not log.idle:
+        log.work()
+        turns += 1
+    return turns
+
+
+def sequences(lines: list[str]) -> list[int]:
+    return [int(line.split()[0]) for line in lines]
+
+
+def values(lines: list[str]) -> list[int]:
+    return [int(line.split("by_s=")[1]) for line in lines]
+
+
+def filled(eeprom: MemoryEeprom, count: int) -> EventLog:
+    log = log_on(eeprom)
+    for number in range(count):
+        log.log("clock_step", by_s=number)
+        settle(log)
+    return log
+
+
+@pytest.mark.requirement("F12", "R24")
+@pytest.mark.parametrize("code", events.CODES)
+def test_every_event_comes_back_as_it_was_logged(code: str):
+    _, severity, names = events.TABLE[events.CODES[code]]
+    fields = {name: index % 2 if name in events.NAMES else index * 100_003 for index, name in enumerate(names)}
+    payload = events.pack(code, fields, *NOW)
+    assert len(payload) <= 52
+    line = events.text(12, payload.ljust(52, b"\0")).split()
+    assert line[:2] == ["12", "2026-03-02T08:00:00.07"]
+    assert line[2] in (severity, "high")
+    assert line[3] == code
+    assert [word.split("=")[0] for word in line[4:]] == list(names)
+
+
+@pytest.mark.requirement("F12", "I12")
+@given(st.binary(min_size=52, max_size=52), st.integers(0, 30))
+def test_any_payload_is_an_event_or_refused(payload: bytes, code: int):
+    for body in (payload, code.to_bytes(2, "little") + payload[2:]):
+        try:
+            line = events.text(1, body)
+        except ValueError as error:
+            assert "event code" in str(error)
+        else:
+            assert line.isascii()
+            assert "\n" not in line
+
+
+@pytest.mark.requirement("F12")
+@given(st.integers(0, 100), st.integers(1, 60))
+def test_the_newest_events_are_given_oldest_first(logged: int, count: int):
+    log = filled(MemoryEeprom(), logged)
+    lines = list(log.newest(count))
+    assert values(lines) == list(range(logged))[-min(count, COUNT) :]
+    assert sequences(lines) == values(lines)
+
+
+@pytest.mark.requirement("F12", "R24")
+@given(st.integers(0, 1 << 32), st.integers(30, 100))
+def test_pages_that_were_passed_over_hide_no_events(seed: int, logged: int):
+    random = Random(seed)
+    worn = set(random.sample(range(FIRST, FIRST + COUNT), 4))
+    eeprom = UnreliableEeprom()
+    log = filled(eeprom, 0 if random.random() < 0.5 else 25)
+    eeprom.refuse = lambda page: "keep" if page in worn else ""
+    first = log._ring.sequence + 1
+    for number in range(first, first + logged):
+        log.log("clock_step", by_s=number)
+        settle(log)
+    given_ = sequences(list(log.newest(COUNT)))
+    assert given_ == sorted(set(given_))
+    if not log.failed:
+        kept = [n for n in range(first, first + logged)][-(COUNT - 5) :]
+        assert set(kept) <= set(given_)
+
+
+@pytest.mark.requirement("F12")
+@pytest.mark.parametrize("meanwhile", [1, 5, 20])
+def test_events_logged_while_the_log_is_read_do_not_end_the_listing(meanwhile: int):
+    log = filled(MemoryEeprom(), 100)
+    lines = []
+    for number, line in enumerate(log.newest(COUNT)):
+        lines.append(line)
+        if number == 10:
+            for _ in range(meanwhile):
+                log.log("resume")
+                settle(log)
+    overwritten = range(71, 60 + meanwhile)  # before they were read
+    assert sequences(lines) == [number for number in range(60, 100) if number not in overwritten]
+
+
+@pytest.mark.requirement("F12", "R24")
+def test_the_log_goes_on_where_it_was_after_a_start():
+    eeprom = MemoryEeprom()
+    filled(eeprom, 57)
+    log = log_on(eeprom)
+    log.log("clock_step", by_s=57)
+    turns = settle(log)
+    assert turns >= COUNT // 16  # looked through in pieces
+    assert values(list(log.newest(5))) == [53, 54, 55, 56, 57]
+
+
+@pytest.mark.requirement("F12", "I7")
+def test_a_full_queue_drops_the_newest_and_counts_them():
+    log = log_on(MemoryEeprom())
+    for number in range(50):
+        log.log("clock_step", by_s=number)
+    settle(log)
+    assert log.dropped == 18
+    assert values(list(log.newest(COUNT))) == list(range(32))
+
+
+@pytest.mark.requirement("F12", "I7")
+@pytest.mark.parametrize("fate", ["keep", "take"])
+def test_a_record_that_no_page_takes_is_dropped_and_the_next_one_is_written(fate: str):
+    eeprom = UnreliableEeprom()
+    log = filled(eeprom, 3)
+    eeprom.refuse = lambda page: fate
+    log.log("clock_step", by_s=100)
+    settle(log)
+    assert log.failed == 1
+    eeprom.refuse = lambda page: ""
+    log.log("clock_step", by_s=101)
+    settle(log)
+    lines = list(log.newest(COUNT))
+    assert values(lines)[-1] == 101
+    assert sequences(lines) == sorted(set(sequences(lines)))
+
+
+@pytest.mark.requirement("F12", "I7", "F11")
+def test_a_part_that_fails_while_the_log_is_looked_through_does_not_end_the_application():
+    class Failing(MemoryEeprom):
+        failing = True
+
+        def read_into(self, address: int, buffer: bytearray) -> None:
+            if self.failing:
+                raise OSError(5)
+            super().read_into(address, buffer)
+
+    eeprom = Failing(bytes(filled_image(30)))
+    log = log_on(eeprom)
+    log.log("resume")
+    assert settle(log) < 5  # it does not go on trying for ever
+    eeprom.failing = False
+    log.log("clock_step", by_s=31)
+    settle(log)
+    assert sequences(list(log.newest(3))) == [29, 30, 31]
+
+
+def filled_image(count: int) -> bytearray:
+    eeprom = MemoryEeprom()
+    filled(eeprom, count)
+    return eeprom.memory
+
+
+@pytest.mark.requirement("F12", "I12")
+@given(st.integers(0, 1 << 32))
+def test_reading_ends_for_any_content_and_gives_rising_numbers(seed: int):
+    random = Random(seed)
+    image = filled_image(random.randrange(90))
+    for _ in range(random.choice((1, 30, 600))):
+        image[random.randrange(FIRST * PAGE, (FIRST + COUNT) * PAGE)] = random.randrange(256)
+    log = log_on(MemoryEeprom(bytes(image)))
+    log.log("resume")
+    settle(log)
+    lines = [line for line in log.newest(COUNT) if "unreadable" not in line]
+    assert sequences(lines) == sorted(set(sequences(lines)))
+    assert lines[-1].endswith("resume")
+
+
+@pytest.mark.requirement("F12")
+def test_a_page_that_cannot_be_read_is_named_and_the_rest_is_given():
+    eeprom = MemoryEeprom()
+    log = filled(eeprom, 10)
+    plain = eeprom.read_into
+
+    def read(address: int, buffer: bytearray) -> None:
+        if address == (FIRST + 5) * PAGE:
+            raise OSError(5, "no answer")
+        plain(address, buffer)
+
+    eeprom.read_into = read
+    lines = list(log.newest(10))
+    assert len(lines) == 10
+    assert [line for line in lines if line.startswith(f"page {FIRST + 5} unreadable: ")]

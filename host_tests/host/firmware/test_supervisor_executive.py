@@ -1,0 +1,175 @@
+"""The cyclic executive and who feeds the watchdog (invariant 9, R27)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from parts import Board
+
+from firmware.executive import Executive, Task
+from firmware.supervisor import Supervisor
+
+
+class Rig:
+    """Three tasks at the start of a frame, two in the middle of every n-th; `takes` is how long each of them takes."""
+
+    def __init__(self, begin_ms: int = 0, patience: int = 1_000, every: tuple[int, int] = (5, 7)) -> None:
+        self.board = Board()
+        self.board.now_ms = begin_ms
+        self.begin_ms = begin_ms
+        self.ran: list[tuple[str, int, int]] = []  # name, ms since the start, lateness it was told
+        self.takes: dict[str, int] = {}
+        self.fed: list[int] = []
+        self.starting = tuple(Task(name, self.job(name)) for name in ("dose", "keep", "reserve"))
+        self.middle = tuple(
+            Task(name, self.job(name), every=n, deadline=n + 3) for name, n in zip(("clock", "slow"), every, strict=True)
+        )
+        self.supervisor = Supervisor(lambda: self.fed.append(self.now()))
+        self.patience = patience
+        self.executive = Executive(self.board, self.starting, self.middle, self.supervisor, lambda _: self.patience)
+        self.executive.start((begin_ms + 1_000) & 0x3FFFFFFF)
+
+    def now(self) -> int:
+        return self.board.now_ms - self.begin_ms
+
+    def job(self, name: str) -> Callable[[int], None]:
+        def run(late: int) -> None:
+            self.ran.append((name, self.now(), late))
+            self.board.now_ms += self.takes.pop(name, 0)
+
+        return run
+
+    def until(self, ms: int) -> None:
+        while self.now() < ms:
+            self.executive.turn()
+
+    def times(self, name: str) -> list[int]:
+        return [at for one, at, _ in self.ran if one == name]
+
+
+@pytest.mark.requirement("F11", "R27")
+def test_the_tasks_of_a_frame_run_in_the_order_of_the_table_every_second():
+    rig = Rig()
+    rig.until(60_400)
+    names = [name for name, _, _ in rig.ran if name in ("dose", "keep", "reserve")]
+    assert names == ["dose", "keep", "reserve"] * 60
+    assert rig.times("dose") == [1_000 * n for n in range(1, 61)]
+
+
+@pytest.mark.requirement("F11", "R49")
+def test_tasks_in_the_middle_run_every_so_many_frames_half_a_second_after_its_start():
+    rig = Rig()
+    rig.until(70_900)
+    assert rig.times("clock") == [1_000 * n + 500 for n in range(5, 71, 5)]
+    assert rig.times("slow") == [1_000 * n + 500 for n in range(7, 71, 7)]
+    assert rig.times("dose") == [1_000 * n for n in range(1, 71)]
+
+
+@pytest.mark.requirement("F11")
+def test_frames_go_on_across_the_wrap_of_the_ticks():
+    rig = Rig(begin_ms=0x3FFFFFFF - 20_500)
+    rig.until(60_400)
+    assert rig.times("dose") == [1_000 * n for n in range(1, 61)]
+
+
+@pytest.mark.requirement("F1", "F11")
+@given(st.integers(0, 9_000))
+def test_frames_that_were_missed_are_skipped_and_not_replayed(takes: int):
+    rig = Rig()
+    rig.until(3_100)
+    rig.takes["reserve"] = takes
+    rig.until(20_000)
+    begun = rig.times("dose")
+    late = [told for name, at, told in rig.ran if name == "dose"]
+    assert begun[:4] == [1_000, 2_000, 3_000, 4_000]
+    free = 4_000 + takes
+    assert begun[4] == max(5_000, free)
+    assert late[4] == begun[4] - 5_000
+    assert begun[5] == 5_000 + 1_000 * (1 + late[4] // 1_000)  # on the old schedule again
+    assert begun[5:] == list(range(begun[5], 20_001, 1_000))[: len(begun) - 5]
+    seconds = sum(1 + told // 1_000 for told in late)
+    assert seconds == (begun[-1]) // 1_000  # every second is accounted for once
+
+
+@pytest.mark.requirement("F1", "F11")
+@given(st.lists(st.tuples(st.sampled_from(("dose", "keep", "reserve", "clock", "slow")), st.integers(0, 3_000)), max_size=12))
+def test_lateness_never_adds_up_and_every_second_is_told_once(delays: list[tuple[str, int]]):
+    rig = Rig()
+    for name, ms in delays:
+        rig.until(rig.now() + 2_500)
+        rig.takes[name] = ms
+    rig.takes = {}
+    rig.until(rig.now() + 12_000)
+    told = [(at, late) for name, at, late in rig.ran if name == "dose"]
+    due = 0
+    for at, late in told:
+        due += 1_000
+        assert at - late == due
+        due += 1_000 * (late // 1_000)
+    assert told[-1][1] == 0
+    assert rig.executive.number == due // 1_000
+
+
+@pytest.mark.requirement("F11", "I9", "R27")
+def test_a_healthy_pump_is_fed_in_every_frame():
+    rig = Rig()
+    rig.until(30_000)
+    gaps = [later - earlier for earlier, later in zip(rig.fed, rig.fed[1:], strict=False)]
+    assert max(gaps) <= 1_000
+    assert rig.supervisor.late is None
+
+
+@pytest.mark.requirement("F11", "I9", "R27")
+@pytest.mark.parametrize("place", range(5))
+def test_a_task_that_does_not_check_in_stops_the_feed_within_its_deadline(place: int):
+    fed: list[int] = []
+    tasks = [Task(f"task {n}", lambda late: None, deadline=3 + 10 * n) for n in range(5)]
+    supervisor = Supervisor(lambda: fed.append(1))
+    for frame in range(1, 200):
+        for n, task in enumerate(tasks):
+            if n != place:
+                task.checked_in = frame
+        supervisor.supervise(frame, tasks)
+    assert len(fed) == tasks[place].deadline
+    assert supervisor.late == f"task {place}"
+
+
+@pytest.mark.requirement("F11", "I9")
+def test_a_task_that_is_never_run_again_starves_the_watchdog():
+    rig = Rig()
+    rig.until(12_000)
+    stuck = rig.middle[0]
+    stuck.every = 1 << 20
+    fed = len(rig.fed)
+    rig.until(30_000)
+    assert rig.supervisor.late == "clock"
+    assert len(rig.fed) - fed <= stuck.deadline + 1
+    assert rig.fed[-1] <= 10_500 + 1_000 * stuck.deadline
+
+
+@pytest.mark.requirement("F11", "I9")
+def test_a_task_that_raises_is_not_checked_in():
+    rig = Rig()
+
+    def fails(late: int) -> None:
+        raise MemoryError
+
+    rig.starting[1].run = fails
+    with pytest.raises(MemoryError):
+        rig.until(2_000)
+    assert [task.checked_in for task in rig.starting] == [1, 0, 0]
+    assert rig.fed == []
+
+
+@pytest.mark.requirement("F11", "I7")
+@given(st.integers(0, 40))
+def test_a_busy_background_delays_no_frame(patience: int):
+    rig = Rig(patience=patience)
+    if patience == 0:  # it never waits: each turn takes it a millisecond
+        rig.executive._background = lambda _: (setattr(rig.board, "now_ms", rig.board.now_ms + 1), 0)[1]
+    rig.until(10_400)
+    assert rig.times("dose") == [1_000 * n for n in range(1, 11)]
+    assert all(ms <= max(patience, 1) for ms in rig.board.waited)
