@@ -217,6 +217,8 @@ class App:
             return
         self.must_record = False
         self._write_failing_since = None
+        if self.alarms.present & 1 << alarms.EEPROM_DEAD:
+            self.alarms.gone(alarms.EEPROM_DEAD)
 
     def _write_failed(self):
         now = self.board.ticks_ms()
@@ -229,6 +231,7 @@ class App:
 
     def _check_clock(self, late):
         """Every 20 s, in the middle of a second: is the RTC where counting says it is?"""
+        self.log.retry()
         if self.wallclock.wanted is not None or self.alarms.active & 1 << alarms.RTC_LOST:
             return
         by = self.wallclock.difference(self.dosing.day, self.dosing.second)

@@ -1,7 +1,8 @@
 """Bytes to lines and lines to bytes on the USB console, without ever waiting for either (F12; DESIGN invariant 7).
 
-At most 512 bytes and one command are taken a turn, and a few lines of an answer given. Output waits in RAM until the host takes it; when the host does not, it is dropped,
-newest first, and dosing never notices. Control characters, Ctrl-C among them, are just bytes that no line may hold.
+At most 512 bytes and one command are taken a turn, and a few lines of an answer given. Output waits in RAM until the
+host takes it; when the host does not, it is dropped, newest first, and dosing never notices. Control characters, Ctrl-C
+among them, are just bytes that no line may hold.
 """
 
 from micropython import const
@@ -36,8 +37,8 @@ class Console:
         self.dropped = 0
 
     def work(self, console_input):
-        """Handle a bounded amount of input, if any waits, and of output. Returns the longest time (ms) until it must run
-        again."""
+        """Handle a bounded amount of input, if any waits, and of output. Returns the longest time (ms) until it must
+        run again."""
         if not console_input and not self._used and self._lines is None:
             return _NEVER_MS
         read = self._board.read_byte

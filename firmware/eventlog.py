@@ -35,13 +35,13 @@ class EventLog:
 
     def work(self):
         """A bounded piece of work: look through some pages of the ring until its newest record is found, then write
-        the oldest queued event. A record that no page takes is dropped and counted: the log is not dosing."""
+        the oldest queued event. What the EEPROM does not take stays queued for retry()."""
         if not self._scanned:
             try:
                 self._scanned = self._ring.scan_part(_SCAN_PAGES)
             except OSError:
                 self.failed += 1
-                self.idle = True  # the next event tries again
+                self.idle = True
             return
         if not self._queue:
             self.idle = True
@@ -50,7 +50,13 @@ class EventLog:
             self._ring.append(self._queue[0])
         except OSError:
             self.failed += 1
+            self.idle = True
+            return
         self._queue.pop(0)
+
+    def retry(self):
+        """Try again what the EEPROM did not take. Called now and then: the log must not load a bus that fails."""
+        self.idle = False
 
     def newest(self, count):
         """A generator of up to `count` newest events, oldest first, as log lines; one EEPROM page at a time."""

@@ -15,7 +15,6 @@ TABLE = (
     ("boot", INFO, ("cause", "firmware", "start_ms")),
     ("assumed", "medium", ("steps", "volume_nl")),
     ("missed", "medium", ("why", "volume_nl", "seconds")),
-    ("dosing", INFO, ("rate_nl_day",)),
     ("stop", INFO, ("by", "minutes")),
     ("stop_end", INFO, ()),
     ("resume", INFO, ()),
@@ -27,9 +26,7 @@ TABLE = (
     ("alarm", "high", ("alarm",)),
     ("alarm_end", INFO, ("alarm",)),
     ("write_failed", "medium", ("record",)),
-    ("refused_lines", "low", ("count",)),
     ("calibrated", INFO, ("sequence",)),
-    ("exception", "high", ("line",)),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
 CAUSES = ("power_on", "watchdog", "commanded")

@@ -117,4 +117,3 @@ class Ring:
             return
         self.sequence = sequence
         raise WriteError("record kind %d: %s" % (self._kind, reason))
-

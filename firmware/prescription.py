@@ -25,7 +25,6 @@ PATIENT_MAX = 16
 MAX_CONCENTRATION = 1_000_000_000  # ng/mL: 1 g/mL
 MAX_LIMIT = 1_000_000_000  # nL: 1 L
 NO_LIMIT = 0xFFFFFFFF
-MAX_LIMIT = 1_000_000_000  # nL: 1 L
 _HEAD = "<16sBBIIIIB"
 _PERIOD = "<BHHI"
 _DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -116,10 +115,7 @@ class Prescription:
         for field, limit, windows in (("max_per_hour", self.max_per_hour, 24), ("max_per_day", self.max_per_day, 1)):
             if limit == NO_LIMIT:
                 continue
-            if not 1 <= limit <= MAX_LIMIT:
-                _refuse(field, "%d nL" % limit, "1 to %d nL" % MAX_LIMIT)
-            if not 1 <= limit <= MAX_LIMIT:
-                _refuse(field, "%d nL" % limit, "1 to %d nL" % MAX_LIMIT)
+            check_limit(field, limit)
             basal = -(-highest // windows)
             if basal > limit:
                 _refuse(field, "%d nL" % limit, "at least %d nL, the highest basal over the window" % basal)
@@ -175,6 +171,12 @@ def check_rate(field, rate, calibration):
         _refuse(
             field, "%d nL/day" % rate, "0 or %d to %d nL/day" % (calibration.min_rate, calibration.max_rate)
         )
+
+
+def check_limit(field, limit):
+    """Raise PrescriptionError unless limit (nL) is one that a window can have."""
+    if not 1 <= limit <= MAX_LIMIT:
+        _refuse(field, "%d nL" % limit, "1 to %d nL" % MAX_LIMIT)
 
 
 def check_overlap(taken):

@@ -12,9 +12,7 @@ class Records:
 
     def __init__(self, eeprom, scratch):
         """eeprom: lib AT24C256 (or a like). scratch: the words that survive a watchdog reset."""
-        self.prescriptions = Store(
-            eeprom, layout.PRESCRIPTION_FIRST, layout.PRESCRIPTION_PAGES, PRESCRIPTION
-        )
+        self.prescriptions = Store(eeprom, layout.PRESCRIPTION_FIRST, layout.PRESCRIPTION_PAGES, PRESCRIPTION)
         self.calibrations = Store(eeprom, layout.CALIBRATION_FIRST, layout.CALIBRATION_PAGES, CALIBRATION)
         self._ring = Ring(eeprom, layout.LEDGER_FIRST, layout.LEDGER_PAGES, LEDGER)
         reference = calibration.Calibration()

@@ -7,7 +7,6 @@ from fractions import Fraction
 from random import Random
 
 from parts import RING, Scratch, Train, UnreliableEeprom
-from thecal.programming import MemoryEeprom
 
 from firmware import ledger
 from firmware.cascade import Cascade
@@ -38,7 +37,7 @@ class Eeprom(UnreliableEeprom):
 
 
 class Running:
-    """The pump's counting half: `frame()` is one second of it. `book.steps` are all steps ever commanded or due to be."""
+    """The pump's counting half: `frame()` is one second of it. `book.steps`: all steps commanded or about to be."""
 
     def __init__(self, size: int, rate: int) -> None:
         self.eeprom = Eeprom()
@@ -92,7 +91,7 @@ class Found:
     """What the next start makes of the pages and of the scratch words (None: the power was cut)."""
 
     def __init__(self, size: int, ring: bytes, words: list[int] | None) -> None:
-        eeprom = MemoryEeprom()
+        eeprom = self.eeprom = Eeprom()
         eeprom.memory[FIRST_BYTE:LAST_BYTE] = ring
         scratch = Scratch()
         scratch.words = [0, 0, 0, 0] if words is None else list(words)

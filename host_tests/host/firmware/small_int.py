@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from typing_extensions import Self
+
 LIMIT = 1 << 30  # MicroPython on a 32-bit processor allocates for anything outside -2**30 .. 2**30 - 1
 
 
@@ -14,7 +16,7 @@ class NotSmall(AssertionError):
 class Tracked(int):
     """An int whose results are Tracked too, and that refuses to become larger than a small integer."""
 
-    def __new__(cls, value: int) -> Tracked:
+    def __new__(cls, value: int) -> Self:
         if not -LIMIT <= value < LIMIT:
             raise NotSmall(f"{value} is no small integer")
         return super().__new__(cls, value)

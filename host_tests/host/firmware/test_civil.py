@@ -25,17 +25,21 @@ def test_every_day_of_the_century_has_its_date_and_weekday():
         assert civil.weekday(day) == true.weekday()
 
 
+def real_date(year: int, month: int, mday: int) -> date | None:
+    """The host's date, if there is such a day."""
+    try:
+        return date(year, month, mday)
+    except ValueError:
+        return None
+
+
 @pytest.mark.requirement("R49")
 def test_every_impossible_date_is_refused():
     for year in range(1999, 2102):
         for month in range(14):
             for mday in (0, 1, 28, 29, 30, 31, 32):
-                try:
-                    true = date(year, month, mday)
-                    possible = 2000 <= true.year <= 2099
-                except ValueError:
-                    possible = False
-                if possible:
+                true = real_date(year, month, mday)
+                if true and 2000 <= true.year <= 2099:
                     assert civil.day_number(year, month, mday) == (true - FIRST).days
                 else:
                     with pytest.raises(ValueError, match=r"^(year|month|day) = -?[0-9]+: [0-9]+ to [0-9]+$"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -43,15 +44,16 @@ def test_help_names_every_command(pump: Pump):
 
 @pytest.mark.requirement("F12", "F10")
 def test_status_tells_what_the_pump_is_doing(pump: Pump):
+    steps = pump.bench.motor.steps
     status = pump.status()
     assert status["state"] == "dosing"
     assert status["rate"] == "10000000 nL/day, 10000 uL/day (20000 ug/day)"
     assert status["alarms"] == "none"
     assert status["clock"].startswith("2026-03-02T00:00:0")
-    assert int(status["ledger_steps"]) >= pump.bench.motor.steps > 0
+    assert int(status["ledger_steps"]) >= steps > 0
     assert int(status["ledger_steps"]) * 25 == int(status["ledger_nl"])
     assert int(status["reservoir_nl"]) == 20_000_000 - int(status["ledger_nl"])
-    assert int(status["pulses"]) == pump.bench.motor.pulses
+    assert steps <= int(status["pulses"]) <= pump.bench.motor.pulses
 
 
 @pytest.mark.requirement("F12")
@@ -71,13 +73,35 @@ def test_log_gives_the_newest_events_oldest_first(pump: Pump):
 @pytest.mark.requirement("F12", "R50")
 @pytest.mark.parametrize(
     "line",
-    ["help me", "status now", "resume now", "clear all", "clock 5", "clock set", "clock set now please", "stop now"]
-    + ["stop for", "stop for 5", "stop for 5 min now", "program", "program show all", "program commit"]
-    + ["program stage", "program stage begin now", "program stage end", "calibrate", "calibrate set tubing_nl"]
-    + ["calibrate commit now", "bolus 5 uL", "STATUS", "reset", "program stage end 1 2"],
+    [
+        "help me",
+        "status now",
+        "resume now",
+        "clear all",
+        "clock 5",
+        "clock set",
+        "clock set now please",
+        "stop now",
+        "stop for",
+        "stop for 5",
+        "stop for 5 min now",
+        "program",
+        "program show all",
+        "program commit",
+        "program stage",
+        "program stage begin now",
+        "program stage end",
+        "calibrate",
+        "calibrate set tubing_nl",
+        "calibrate commit now",
+        "bolus 5 uL",
+        "STATUS",
+        "reset",
+        "program stage end 1 2",
+    ],
 )
 def test_a_wrong_form_is_refused_and_names_what_is_needed(pump: Pump, line: str):
-    assert refused(pump, line).startswith(line.split()[0])
+    assert refused(pump, line).startswith(line.split(maxsplit=1)[0])
     assert pump.steps_within(2) >= A_SECOND
 
 
@@ -185,15 +209,21 @@ def test_a_timed_stop_may_be_ended_early_and_made_a_plain_one(pump: Pump):
 
 @pytest.mark.requirement("F11")
 def test_after_an_alarm_nothing_resumes_by_itself_not_even_a_timed_stop(pump: Pump):
-    pump.ask("stop for 2 min")
-    pump.bench.eeprom.worn.update(range(64, 160))  # the record of the stop cannot be written
-    pump.ask("stop for 2 min")
-    pump.run(15)
-    assert pump.status()["alarms"] == "eeprom_dead"
-    assert refused(pump, "resume") == "resume: alarm eeprom_dead; `clear` comes first"
-    pump.run(150)
-    assert pump.steps_within(10) == 0
+    pump.ask("stop for 4 min")
+    pump.bench.eeprom.memory[20] ^= 1  # the prescription in force is damaged, and found so at the next start
+    pump.twin.at(pump.twin.now_ns(), lambda: pump.twin.power_cut(1_000_000_000))
+    pump.run(10)
+    pump.twin.resets["power_on"] -= 1
+    assert pump.status()["alarms"] == "prescription_damaged"
+    digest, _ = pump.stage(prescription())
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+    assert refused(pump, "resume") == "resume: alarm prescription_damaged; `clear` comes first"
+    assert pump.ask("clear") == ["ok"]
+    assert pump.steps_within(300) == 0
     assert pump.status()["state"] == "safe"
+    assert pump.ask("resume") == ["ok"]
+    pump.run(2)
+    assert pump.steps_within(10) >= 40
 
 
 @pytest.mark.requirement("F11")
@@ -224,8 +254,16 @@ def test_the_clock_is_shown_and_set(pump: Pump):
 @pytest.mark.requirement("R49")
 @pytest.mark.parametrize(
     "text",
-    ["2026-02-29T00:00:00", "1999-12-31T00:00:00", "2100-01-01T00:00:00", "2026-03-02T24:00:00", "2026-03-02", "now"]
-    + ["2026-03-02_08:00:00", "+026-03-02T08:00:00"],
+    [
+        "2026-02-29T00:00:00",
+        "1999-12-31T00:00:00",
+        "2100-01-01T00:00:00",
+        "2026-03-02T24:00:00",
+        "2026-03-02",
+        "now",
+        "2026-03-02_08:00:00",
+        "+026-03-02T08:00:00",
+    ],
 )
 def test_an_impossible_time_is_refused_and_changes_nothing(pump: Pump, text: str):
     refused(pump, f"clock set {text}")
@@ -333,12 +371,12 @@ def test_reading_a_full_log_does_not_delay_a_step():
     for _ in range(120):
         pump.type(b"\x15program discard\r" * 3)
         pump.run(0.1)
-    pump.run(5)
+    pump.run(5.9)  # shortly before the next frame
     quiet = pump.bench.motor.step_times[-1]
     pump.type(b"\x15log 1000\r")
     pump.run(6)
     times = [t for t in pump.bench.motor.step_times if t > quiet]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert len(bytes(pump.output).split(b"discarded")) > 300
-    assert max(gaps) < 180_000_000  # 13 or 14 steps a second, and the lateness of one turn
+    assert max(gaps) < 130_000_000  # 13 or 14 steps a second, and the lateness of one turn
     pump.close()

@@ -16,7 +16,7 @@ CTRL_U = 21
 
 
 class Verbs:
-    """Commands that keep what they were asked. `no` refuses, `long` gives many lines, `breaks` refuses in mid-answer."""
+    """Keeps what was asked. `no` refuses, `long` gives many lines, `breaks` refuses in the middle of its answer."""
 
     def __init__(self) -> None:
         self.ran: list[list[str]] = []
@@ -87,7 +87,9 @@ def clean_lines(data: bytes) -> list[list[str]]:
 noise = st.one_of(
     st.binary(max_size=400),
     st.lists(
-        st.sampled_from([b"\r", b"\n", b"\r\n", b"\x15", b"\b", b"\x7f", b"\x03", b"\x00", b"\xff", b"status", b"no", b" "])
+        st.sampled_from(
+            [b"\r", b"\n", b"\r\n", b"\x15", b"\b", b"\x7f", b"\x03", b"\x00", b"\xff", b"status", b"no", b" "]
+        )
         | st.sampled_from([b"x" * 119, b"y" * 121, b"long\r", b"breaks\r"]),
         max_size=60,
     ).map(b"".join),

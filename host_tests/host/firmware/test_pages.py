@@ -141,9 +141,8 @@ def test_worn_pages_are_passed_over(seed: int, fate: str):
     for number in range(3 * COUNT):
         try:
             ring.append(payload(number))
-        except WriteError as error:
+        except WriteError:
             assert runs >= 3
-            assert "page" in str(error)
             continue
         assert ring.page not in worn
         sequence, page = found(eeprom)
@@ -185,12 +184,11 @@ def test_a_cut_in_the_middle_of_a_write_leaves_the_record_before_it_or_the_new_o
 
     eeprom.tear = tear
     ring = ring_on(eeprom)
-    number = 0
+    for number in range(writes):
+        ring.append(payload(number))
     with pytest.raises(Cut):
-        while True:
-            ring.append(payload(number))
-            number += 1
+        ring.append(payload(writes))
     sequence, page = found(eeprom)
-    assert sequence in (number - 1, number)
+    assert sequence in (writes - 1, writes)
     if sequence >= 0:
         assert ring.read(page) == (sequence, payload(sequence) + b"\0")

@@ -6,7 +6,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.prescription import PrescriptionError, check_overlap
@@ -66,9 +66,7 @@ def courses(draw: st.DrawFn) -> list[Period]:
         start = random.choice((0, 1_439, random.randrange(1_440)))
         end = random.choice((start, 0, (start + random.randint(1, longest)) % 1_440))
         length = (end - start) % 1_440 or 1_440
-        minutes = [
-            (day * 1_440 + start + n) % MINUTES for day in range(7) if days >> day & 1 for n in range(length)
-        ]
+        minutes = [(day * 1_440 + start + n) % MINUTES for day in range(7) if days >> day & 1 for n in range(length)]
         if any(taken[minute] for minute in minutes):
             continue
         for minute in minutes:
@@ -79,6 +77,7 @@ def courses(draw: st.DrawFn) -> list[Period]:
 
 @pytest.mark.requirement("F2")
 @given(rates, courses())
+@settings(max_examples=50)
 def test_every_minute_of_the_week_has_the_rate_that_was_written_for_it(base: int, periods: list[Period]):
     schedule = Schedule(base, periods)
     week = written_out(base, periods)
@@ -87,6 +86,7 @@ def test_every_minute_of_the_week_has_the_rate_that_was_written_for_it(base: int
 
 @pytest.mark.requirement("F2")
 @given(rates, courses(), st.lists(st.integers(0, WEEK_S - 1), min_size=1, max_size=60))
+@settings(max_examples=50)
 def test_a_look_up_depends_on_the_second_alone_and_not_on_the_one_before(
     base: int, periods: list[Period], seconds: list[int]
 ):
@@ -99,6 +99,7 @@ def test_a_look_up_depends_on_the_second_alone_and_not_on_the_one_before(
 
 @pytest.mark.requirement("F2", "I1")
 @given(rates, courses(), st.integers(0, WEEK_S - 1), st.one_of(st.integers(0, 200_000), st.just(2 * WEEK_S)))
+@settings(max_examples=50)
 def test_demand_over_any_time_is_exact(base: int, periods: list[Period], begin: int, seconds: int):
     week = written_out(base, periods)
     whole, rest = Schedule(base, periods).demand(begin, seconds)
@@ -115,6 +116,7 @@ def test_demand_over_any_time_is_exact(base: int, periods: list[Period], begin: 
 
 @pytest.mark.requirement("F2")
 @given(rates, courses())
+@settings(max_examples=50)
 def test_the_lowest_programmed_rate_is_the_lowest_above_zero_anywhere_in_the_prescription(
     base: int, periods: list[Period]
 ):
@@ -166,9 +168,7 @@ def test_neighbours_may_touch_in_either_order_of_writing():
     )
 )
 def test_overlap_is_found_exactly_when_two_periods_share_a_minute(periods: list[Period]):
-    taken = [
-        (first, last, index + 1) for index, period in enumerate(periods) for first, last in spans(*period[:3])
-    ]
+    taken = [(first, last, index + 1) for index, period in enumerate(periods) for first, last in spans(*period[:3])]
     if overlap(periods):
         with pytest.raises(PrescriptionError, match="overlap"):
             check_overlap(taken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from parts import Scratch, Train
 from small_int import LIMIT, NotSmall, Tracked, track
 from thecal.programming import MemoryEeprom
 
@@ -14,7 +15,6 @@ from firmware.dosing import HELD, ON, Dosing
 from firmware.ledger import Ledger
 from firmware.pages import LEDGER, Ring
 from firmware.schedule import Schedule
-from parts import Scratch, Train
 
 RATES = (0, 1, 6_000, 28_799_999, 28_800_000)
 STEPS_PL = (1_000, 1_009, 25_000, 999_983, 1_000_000)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prescription import prescriptions
 from thecal import programming
 from thecal.prescription import Prescription as HostPrescription
+from thecal.prescription import PrescriptionError as HostPrescriptionError
 from thecal.prescription import RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
 
@@ -130,7 +131,7 @@ def test_at_most_twenty_four_periods_are_taken():
     stage.begin()
     for hour in range(24):
         stage.put("period", ["daily", f"{hour:02}:00", f"{hour:02}:59", "6", "uL/day"])
-    with pytest.raises(ValueError, match="^period: at most 24 periods"):
+    with pytest.raises(ValueError, match=r"^period: at most 24 periods"):
         stage.put("period", ["daily", "00:59", "01:00", "6", "uL/day"])
 
 
@@ -178,6 +179,7 @@ def lines_of(rx: Prescription) -> dict[str, list[str]]:
 
 @pytest.mark.requirement("F4", "F8")
 @given(prescriptions())
+@settings(max_examples=50)
 def test_any_prescription_can_be_staged_and_is_what_was_meant(rx: Prescription):
     stage = Staging()
     stage.begin()
@@ -235,8 +237,7 @@ def test_the_hosts_own_packing_and_the_pumps_are_the_same_bytes(
         table["limits"] = {"max_per_day": limit}
     try:
         rx, made = host_agrees(table)
-    except ValueError as error:
-        assert "is needed, and this is" in str(error)
+    except HostPrescriptionError:
         return
     assert programming.pack(rx) == made.pack()
 

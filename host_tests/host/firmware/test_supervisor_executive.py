@@ -25,7 +25,8 @@ class Rig:
         self.fed: list[int] = []
         self.starting = tuple(Task(name, self.job(name)) for name in ("dose", "keep", "reserve"))
         self.middle = tuple(
-            Task(name, self.job(name), every=n, deadline=n + 3) for name, n in zip(("clock", "slow"), every, strict=True)
+            Task(name, self.job(name), every=n, deadline=n + 3)
+            for name, n in zip(("clock", "slow"), every, strict=True)
         )
         self.supervisor = Supervisor(lambda: self.fed.append(self.now()))
         self.patience = patience
@@ -95,7 +96,11 @@ def test_frames_that_were_missed_are_skipped_and_not_replayed(takes: int):
 
 
 @pytest.mark.requirement("F1", "F11")
-@given(st.lists(st.tuples(st.sampled_from(("dose", "keep", "reserve", "clock", "slow")), st.integers(0, 3_000)), max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(("dose", "keep", "reserve", "clock", "slow")), st.integers(0, 3_000)), max_size=12
+    )
+)
 def test_lateness_never_adds_up_and_every_second_is_told_once(delays: list[tuple[str, int]]):
     rig = Rig()
     for name, ms in delays:

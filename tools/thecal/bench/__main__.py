@@ -28,13 +28,13 @@ from thecal.paths import BUILD
 
 Measure = Callable[[Context], Figures]
 STAGES: dict[str, Measure] = {
+    "EEPROM wear": wear.measure,
+    "accuracy and speed of the twin": accuracy.measure,
     "control tick, time": tick_time.measure,
     "control tick, heap": tick_heap.measure,
     "starts and watchdog": starts.measure,
     "step intervals under load": intervals.measure,
     "other ways to step": comparison.measure,
-    "EEPROM wear": wear.measure,
-    "accuracy and speed of the twin": accuracy.measure,
 }
 
 

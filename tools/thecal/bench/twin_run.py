@@ -33,10 +33,12 @@ def run_twin(scenario: Scenario, duration_ns: int, progress: Callable[[float], N
     """Run a pump for duration_ns. Raises MeasurementError if it does not start dosing or restarts."""
     bench = make_bench(scenario)
     twin = Twin(bench, scenario.seed)
+    said = bytearray()
+    twin.on_console = said.extend
     try:
         while not bench.motor.drive:
             if twin.now_ns() > _START_LIMIT_NS:
-                raise MeasurementError(f"no dosing within {_START_LIMIT_NS // S} s on the twin")
+                raise MeasurementError(f"no dosing within {_START_LIMIT_NS // S} s on the twin: {said.decode()}")
             twin.run(twin.now_ns() + MS)
         began_ns = twin.now_ns()
         cpu = time.process_time()
