@@ -1,4 +1,4 @@
-"""Alarms: the table, and which of them are active (DESIGN section 7).
+"""Alarms: the table, and which of them are active (F11; docs/CONSOLE.md lists them).
 
 Delivery reaction and what must have happened before `clear` are data; the rules that use them are few:
 an alarm that stops delivery stays until `clear`, nothing resumes by itself, and latches survive power cuts.

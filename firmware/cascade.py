@@ -1,4 +1,4 @@
-"""Rate to steps, exactly, in small integers (F1; DESIGN invariant 1).
+"""Rate to steps, exactly, in small integers (F1; invariant 1).
 
 A rate of r nL/day is r * 1000 / 86,400 = r * 5 / 432 pL a second. So one second of flow is a whole number of pL and a
 remainder in 1/432 pL, both carried on, and steps are taken out of the whole pL. Nothing is ever rounded away: at every

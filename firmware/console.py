@@ -1,4 +1,4 @@
-"""Bytes to lines and lines to bytes on the USB console, without ever waiting for either (F12; DESIGN invariant 7).
+"""Bytes to lines and lines to bytes on the USB console, without ever waiting for either (F12; invariant 7).
 
 At most 512 bytes and one command are taken a turn, and a few lines of an answer given. Output waits in RAM until the
 host takes it; when the host does not, it is dropped, newest first, and dosing never notices. Control characters, Ctrl-C

@@ -1,4 +1,4 @@
-"""The control tick: one second of demand becomes steps (F1, F2; DESIGN invariants 1 and 2).
+"""The control tick: one second of demand becomes steps (F1, F2; invariants 1 and 2).
 
 The tick runs once a second with the heap locked: no allocation, no bus, no console. What it commands was reserved in
 the EEPROM before, by the ledger's own task.

@@ -1,4 +1,4 @@
-"""The ledger: volume is reserved in the EEPROM before its first step is made (F10; DESIGN invariants 2 and 3).
+"""The ledger: volume is reserved in the EEPROM before its first step is made (F10; invariants 2 and 3).
 
 A record says: so many steps were counted when it was written, and so many more may have been made since. After a power
 cut all that was reserved counts as delivered. Across a watchdog reset the exact count survives in the scratch registers

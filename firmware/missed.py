@@ -1,4 +1,4 @@
-"""Missed volume: demanded, not delivered, never caught up; counted and logged (DESIGN 3 and 6.6)."""
+"""Missed volume: demanded, not delivered, never caught up; counted and logged (docs/REQUIREMENTS.md, rule D3)."""
 
 _REPORT_S = 3_600  # a long stop is reported once an hour, not once a second
 

@@ -1,4 +1,4 @@
-"""Starts the application and ends in a safe restart whatever happens: never in the REPL (DESIGN 4; F12)."""
+"""Starts the application and ends in a safe restart whatever happens: never in the REPL (F12; invariant 8)."""
 
 from firmware import board, image
 

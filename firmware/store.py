@@ -1,4 +1,4 @@
-"""A large record (prescription, calibration) in two slots, committed at once (F4; DESIGN invariants 4 and 5).
+"""A large record (prescription, calibration) in two slots, committed at once (F4; invariants 4 and 5).
 
 A commit writes the slot that is not in force, page by page, and counts from the moment its last page is verified: the
 CRC-32 spans the whole record. Then the old slot is retired. So after a cut the record is wholly the old or wholly the

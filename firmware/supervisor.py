@@ -1,4 +1,4 @@
-"""Watches the tasks and feeds the watchdog, in this one place (DESIGN invariant 9, R27)."""
+"""Watches the tasks and feeds the watchdog, in this one place (invariant 9, R27)."""
 
 
 class Supervisor:

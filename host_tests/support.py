@@ -57,7 +57,7 @@ def steps_by(result: Result, t_ns: int) -> int:
 
 def check_exact(plan: Scenario, result: Result) -> None:
     """D(t) <= E(t) at every step, and E(t) - D(t) < one step + two control periods of flow before every step and at
-    the end of every span of dosing (DESIGN invariant 1). In whole numbers of nL/day * ns / 1000, so exact."""
+    the end of every span of dosing (invariant 1). In whole numbers of nL/day * ns / 1000, so exact."""
     step = plan.pump.pl_per_step * DAY_NS
     cuts = [end for _, end in result.powered[:-1]]
     times = result.step_times_ns

@@ -109,7 +109,8 @@ def test_the_clock_is_set(tool: Tool) -> None:
 
 
 @pytest.mark.requirement("F14")
-def test_make_flash_deploys_to_a_blank_board_and_the_pump_starts(image: Path) -> None:
+def test_a_blank_board_is_flashed_calibrated_programmed_and_doses(image: Path, tmp_path: Path) -> None:
+    """With `make flash`, as in the README; the EEPROM is erased at the start."""
     command = [sys.executable, "-m", "thecal.cli", "emulate", "--blank", "--service", "--speed", "50"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment(), cwd=ROOT) as process:
         assert process.stdout is not None
@@ -125,9 +126,27 @@ def test_make_flash_deploys_to_a_blank_board_and_the_pump_starts(image: Path) ->
             status = _until_answered(line)
             assert status["state"] == "stopped"
             assert status["prescription"] == "none"
+            _program_and_start(port, tmp_path)
+            assert _until_answered(line)["state"] == "dosing"
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
+
+
+def _program_and_start(port: str, folder: Path) -> None:
+    (folder / "pump.toml").write_text('[pump]\npl_per_step = 24989\nserial = "bench-02"\n')
+    (folder / "rx.toml").write_text(NEW)
+    for arguments in (
+        ["clock", "2026-03-02T08:00:00"],
+        ["calibrate", str(folder / "pump.toml")],
+        ["program", str(folder / "rx.toml"), "--commit"],
+        ["resume"],
+    ):
+        line = [sys.executable, "-m", "thecal.cli", arguments[0], "--port", port, *arguments[1:]]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60, env=_environment(), check=False)
+        assert done.returncode == 0, done.stderr
+        if arguments[0] == "calibrate":
+            assert "pl_per_step: 24989 pL" in done.stdout
 
 
 def _until_answered(line: list[str]) -> dict[str, str]:

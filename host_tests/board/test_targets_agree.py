@@ -1,4 +1,4 @@
-"""The compiled firmware on the emulated RP2040 and the sources on CPython make the same steps (DESIGN 6.4)."""
+"""The compiled firmware on the emulated RP2040 and the sources on CPython make the same steps (docs/SCENARIOS.md)."""
 
 from __future__ import annotations
 

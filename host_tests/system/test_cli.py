@@ -1,4 +1,4 @@
-"""The `thecal` command: what it refuses, how it says so, and its exit status (DESIGN 6.2)."""
+"""The `thecal` command: what it refuses, how it says so, and its exit status (docs/REQUIREMENTS.md, T4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is damaged never doses (DESIGN invariant 4), and the pump says so."""
+"""What is damaged never doses (invariant 4), and the pump says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivered volume against demanded volume, through the whole pump on the twin (DESIGN invariant 1)."""
+"""Delivered volume against demanded volume, through the whole pump on the twin (invariant 1)."""
 
 from __future__ import annotations
 

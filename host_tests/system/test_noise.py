@@ -1,4 +1,4 @@
-"""Nothing that comes in on the console disturbs dosing (DESIGN invariant 7; F12)."""
+"""Nothing that comes in on the console disturbs dosing (invariant 7; F12)."""
 
 from __future__ import annotations
 

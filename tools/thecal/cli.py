@@ -25,7 +25,8 @@ from thecal.models.bench import PumpConfig
 from thecal.paths import BUILD
 from thecal.prescription import PrescriptionError, RateRange, stage_lines
 from thecal.prescription_toml import load_prescription
-from thecal.programming import pack
+from thecal.programming import calibration, calibration_values, pack
+from thecal.pump_toml import load_pump
 from thecal.scenario import Scenario, ScenarioError, load_scenario
 
 REFUSED, WRONG_USE, NO_PUMP = 1, 2, 3
@@ -243,6 +244,26 @@ def _stage_lines(port: str, file: Path) -> list[str]:
         return stage_lines(load_prescription(file, RateRange(lowest, highest)), pack)
     except (PrescriptionError, OSError) as error:
         fail(WRONG_USE, f"{file}: {error}")
+
+
+@app.command()
+def calibrate(
+    port: Port,
+    file: Annotated[Path | None, typer.Argument(help="TOML file with a [pump] table, as in a scenario.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the calibration; with a file, put it in force. The first one of a new pump also begins its ledger."""
+    if file is None:
+        (reply,) = _ask(port, "calibrate show")
+        print(json.dumps(parse_status(reply.lines), indent=2)) if as_json else _show(reply)
+        return
+    try:
+        values = calibration(load_pump(file))
+    except ValueError as error:
+        fail(WRONG_USE, f"{file}: {error}")
+    lines = [f"calibrate set {key} {value}" for key, value in calibration_values(values)]
+    _ask(port, "calibrate discard", *lines, "calibrate commit")
+    _show(_ask(port, "calibrate show")[0])
 
 
 @app.command()

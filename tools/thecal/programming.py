@@ -76,6 +76,11 @@ def calibration(config: PumpConfig) -> Any:
     return firmware("calibration").Calibration(**values)
 
 
+def calibration_values(values: Any) -> list[tuple[str, int | str]]:
+    """(name, value) of everything in a firmware Calibration, as `calibrate set` takes it."""
+    return [(name, getattr(values, name)) for name in _CALIBRATION_FIELDS]
+
+
 def programmed_image(config: PumpConfig, rx: Prescription | None, start: datetime) -> bytes:
     """The EEPROM of a pump that is calibrated, filled and, with a prescription, programmed and running."""
     eeprom = MemoryEeprom()

@@ -9,11 +9,13 @@ constant is wrong for ever.
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from thecal.fields import FieldError
 from thecal.models.bench import PumpConfig
 from thecal.quantities import Dimension
-from thecal.tables import Table
+from thecal.tables import DocumentError, Table, read_document
 
 SERIAL_LENGTH = 16
 _HIGHEST_RATE = 28_800_000  # nL/day
@@ -44,6 +46,17 @@ FIELDS = {
     "min_rate": Field("min_rate", "nL/day", 1, _HIGHEST_RATE, Dimension.VOLUME_RATE),
     "max_rate": Field("max_rate", "nL/day", 1, _HIGHEST_RATE, Dimension.VOLUME_RATE),
 }
+
+
+def load_pump(path: Path) -> PumpConfig:
+    """The PumpConfig of a TOML file that holds a table [pump] and nothing else.
+
+    Raises DocumentError or FieldError, both ValueErrors.
+    """
+    document = read_document(path)
+    if list(document) != ["pump"]:
+        raise DocumentError("must hold a table [pump] and nothing beside it")
+    return parse_pump(Table(document, "", FieldError).table("pump"))
 
 
 def parse_pump(table: Table) -> PumpConfig:

@@ -1,4 +1,4 @@
-"""Nothing the control tick touches leaves MicroPython's small integers: it allocates nothing (DESIGN 3)."""
+"""Nothing the control tick touches leaves MicroPython's small integers: it allocates nothing (docs/REQUIREMENTS.md, rule D1)."""
 
 from __future__ import annotations
 
