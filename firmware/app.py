@@ -18,7 +18,7 @@ _BOOT_MS = 780  # reset to the first line of App on the bench: MicroPython, imag
 _CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be noticed within 60 s
 _CLOCK_STRIKES = 2
 _EEPROM_DEAD_MS = 5_000
-_START_UP, _HANG, _STOP_ALARM, _LATE, _NO_RESERVE = range(len(events.NAMES["why"]))
+_START_UP, _HANG, _STOP_ALARM, _LATE, _NO_RESERVE, _STOPPED = range(len(events.NAMES["why"]))
 
 
 class App:
@@ -172,7 +172,7 @@ class App:
     def _keep(self, late):
         """Once a frame: the operator's clock, the end of a timed stop, missed volume, alarm reactions."""
         dosing = self.dosing
-        if self.wallclock.wanted is not None:
+        if self.wallclock.is_wanted:
             self.operations.finish_clock()
         if dosing.missed_steps or dosing.missed_seconds:
             self._count_missed()
@@ -190,7 +190,7 @@ class App:
 
     def _count_missed(self):
         dosing = self.dosing
-        why = _STOP_ALARM if dosing.mode == HELD else _NO_RESERVE
+        why = (_STOPPED, _STOP_ALARM, _NO_RESERVE)[dosing.mode]
         self.missed.add(why, dosing.missed_steps * self.cascade.pl_per_step, 1)
         dosing.missed_steps = 0
         if dosing.missed_seconds:
@@ -232,7 +232,7 @@ class App:
     def _check_clock(self, late):
         """Every 20 s, in the middle of a second: is the RTC where counting says it is?"""
         self.log.retry()
-        if self.wallclock.wanted is not None or self.alarms.active & 1 << alarms.RTC_LOST:
+        if self.wallclock.is_wanted or self.alarms.active & 1 << alarms.RTC_LOST:
             return
         by = self.wallclock.difference(self.dosing.day, self.dosing.second)
         if by is None:

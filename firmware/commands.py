@@ -113,9 +113,7 @@ class Commands:
             return ()
         _expect(len(words) == 3 and words[0] == "for", "stop", "nothing or `for NUMBER UNIT` after it")
         seconds = units.duration("stop for", words[1], words[2])
-        _expect(
-            1 <= seconds <= _STOP_MAX_S, "stop for = %s %s" % (words[1], words[2]), "1 s to 60 min"
-        )
+        _expect(1 <= seconds <= _STOP_MAX_S, "stop for = %s %s" % (words[1], words[2]), "1 s to 60 min")
         self._app.stop(seconds)
         return ()
 

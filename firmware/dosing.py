@@ -14,6 +14,7 @@ from firmware.civil import SECONDS_PER_DAY
 from firmware.schedule import Schedule
 
 _TRAIN_US = const(990_000)  # a second's steps end within it, with 1 % to spare, so that trains never pile up
+_SHORTEST_US = const(495_000)  # the motor is never asked for more than twice the speed of its highest rate
 _SINGLE_US = const(2_000)  # a single step is over at once: nothing of its word is left to wait for
 _MAX_LATE_S = const(2)  # seconds that are still dosed when the tick was late; what is beyond them is missed
 
@@ -82,7 +83,8 @@ class Dosing:
             seconds -= 1
         self._ledger.note(self.day, self.second, self._cascade)
         if self.pending and self.mode == ON:
-            self._command()
+            # A late tick's train ends with its second all the same, so that lateness is not handed on.
+            self._command(max(_TRAIN_US - late_ms % 1_000 * 1_000, _SHORTEST_US))
 
     def _second(self, dosed):
         due = self._cascade.second() if dosed else 0
@@ -100,12 +102,12 @@ class Dosing:
         self.second = second
         self.begin_second()
 
-    def _command(self):
+    def _command(self, train_us):
         if not self._train.idle():
             return  # the last word still waits: these steps come with the next one
         steps = self._ledger.take(min(self.pending, self._train.MAX_STEPS))
         if steps:
-            self._train.start(steps, _TRAIN_US // steps if steps > 1 else _SINGLE_US)
+            self._train.start(steps, train_us // steps if steps > 1 else _SINGLE_US)
             self.pending -= steps
         if self.pending > 2 * (self._cascade.flow_pl // self._cascade.pl_per_step + 1):
             # More than two seconds of flow could not be reserved: never caught up later.

@@ -32,7 +32,7 @@ CODES = {row[0]: number for number, row in enumerate(TABLE)}
 CAUSES = ("power_on", "watchdog", "commanded")
 NAMES = {
     "cause": CAUSES,
-    "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve"),
+    "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve", "stop"),
     "by": ("operator", "alarm"),
     "record": ("ledger", "event", "prescription", "calibration"),
     "alarm": [row[0] for row in ALARMS],

@@ -51,7 +51,8 @@ def newer(sequence, other):
 
 
 class Ring:
-    """A ring of page records of one kind. `sequence` is the newest record's (-1: none), `page` where it lies."""
+    """A ring of page records of one kind. `sequence` is the newest record's (-1: none), `page` where it lies, or
+    where it was tried last."""
 
     def __init__(self, eeprom, first, count, kind):
         """first, count: pages of the ring. kind: the record kind it holds."""
@@ -94,8 +95,8 @@ class Ring:
     def append(self, payload):
         """Write the next record (at most 52 bytes) after the newest. A page that does not take it is passed over.
 
-        Raises WriteError if three pages in a row refused; the newest record then is what it was. Its number is used up
-        all the same: a page may have taken the record and failed later, and no other record may have that number.
+        Raises WriteError if three pages in a row refused; the next call goes on behind them. The number is used up all
+        the same: a page may have taken the record and failed later, and no other record may have that number.
         """
         sequence = (self.sequence + 1) & _SEQUENCE_MASK
         buffer = self._buffer
@@ -103,17 +104,14 @@ class Ring:
             buffer[index] = 0
         buffer[_HEAD_SIZE : _HEAD_SIZE + len(payload)] = payload
         seal(buffer, self._kind, sequence)
+        self.sequence = sequence
         reason = None
-        for step in range(1, _TRIES + 1):
+        for _ in range(_TRIES):
             page = self.first if self.page < 0 else self.page
-            page = self.first + (page - self.first + step) % self.count
+            self.page = self.first + (page - self.first + 1) % self.count
             try:
-                self._eeprom.write_page(page, buffer)
+                self._eeprom.write_page(self.page, buffer)
+                return
             except OSError as error:
                 reason = error
-                continue
-            self.sequence = sequence
-            self.page = page
-            return
-        self.sequence = sequence
         raise WriteError("record kind %d: %s" % (self._kind, reason))

@@ -168,9 +168,7 @@ def _refuse(field, value, allowed):
 def check_rate(field, rate, calibration):
     """Raise PrescriptionError unless rate (nL/day) is 0 or within the pump's range. Nothing is ever clipped."""
     if rate and not calibration.min_rate <= rate <= calibration.max_rate:
-        _refuse(
-            field, "%d nL/day" % rate, "0 or %d to %d nL/day" % (calibration.min_rate, calibration.max_rate)
-        )
+        _refuse(field, "%d nL/day" % rate, "0 or %d to %d nL/day" % (calibration.min_rate, calibration.max_rate))
 
 
 def check_limit(field, limit):

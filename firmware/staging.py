@@ -5,7 +5,6 @@ from binascii import crc32
 from firmware import units
 from firmware.prescription import (
     DRUGS,
-    FLEX,
     MODES,
     NO_LIMIT,
     Prescription,
@@ -170,7 +169,8 @@ def _rows(rx):
     }
     if MODES[rx.mode] in ("continuous", "flex"):
         rows["basal"] = units.both_text(rx.basal, ng, "/day")
-    for index, (days, start, end, rate) in enumerate(rx.periods if rx.mode == FLEX else ()):
+    for index, period in enumerate(rx.periods):
+        days, start, end, rate = period
         rows["period %02d" % (index + 1)] = "%s %s-%s %s" % (
             days_text(days),
             clock_text(start),

@@ -42,6 +42,7 @@ class Store:
         self.sequence = 0
         self.condition = BLANK
         self.payload = None
+        self.unretired = 0
         self.capacity = pages * PAGE - _HEAD_SIZE - 4
 
     def load(self):
@@ -101,8 +102,9 @@ class Store:
         return (BLANK if erased else DAMAGED), 0, None
 
     def _retire(self, slot):
-        """Make a slot unreadable. A failure here costs nothing: the newer record wins at every load."""
+        """Make a slot unreadable; `unretired` counts how often the part refused. Behind a commit that costs nothing:
+        the newer record wins at every load, which tries again."""
         try:
             self._eeprom.write_page(self._first + slot * self._pages, b"\0" * PAGE)
         except OSError:
-            self.unretired = slot
+            self.unretired += 1

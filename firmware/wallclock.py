@@ -20,7 +20,8 @@ class WallClock:
         """rtc: lib DS3231. board: ticks_ms, ticks_diff, sleep_ms."""
         self._rtc = rtc
         self._board = board
-        self.wanted = None  # (day, second, ticks_ms): local time that it was when the operator said so
+        self.is_wanted = False  # the operator has said what time it is, and it is not set yet
+        self._wanted = (0, 0, 0)  # day, second, and the ticks_ms when the operator said so
 
     def read(self):
         """(day, second) as the RTC has it, or None if it cannot be read."""
@@ -57,12 +58,13 @@ class WallClock:
 
     def want(self, day, second):
         """Take note of the operator's local time; it is set at the start of a frame."""
-        self.wanted = day, second, self._board.ticks_ms()
+        self._wanted = (day, second, self._board.ticks_ms())
+        self.is_wanted = True
 
     def take_wanted(self):
         """The operator's local time, counted on to now and rounded to a second; it is wanted no longer."""
-        day, second, since = self.wanted
-        self.wanted = None
+        day, second, since = self._wanted
+        self.is_wanted = False
         waited = self._board.ticks_diff(self._board.ticks_ms(), since)
         return civil.shifted(day, second, (waited + 500) // 1_000)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from rig import START, Pump, Run, Script, Serve, ServedPort
+
 from thecal.build import build
 from thecal.emulated.board import EmulatedBoard
 from thecal.flash import flash

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from littlefs import LittleFS
+
 from thecal.emulated.board import EmulatedBoard
 from thecal.emulated.chip import FS_BLOCK_BYTES, FS_BLOCKS
 from thecal.models.bench import Bench, PumpConfig

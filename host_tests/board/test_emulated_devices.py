@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rig import MS, START, S, Script
+
 from thecal.emulated.board import EmulatedBoard
 from thecal.models.bench import Bench, PumpConfig
 from thecal.target import Target

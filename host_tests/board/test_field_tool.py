@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from thecal.paths import ROOT
 
 Tool = Callable[..., subprocess.CompletedProcess[str]]
@@ -30,6 +31,12 @@ def _environment() -> dict[str, str]:
     return dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
 
 
+def _thecal(port: str, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "thecal.cli", arguments[0], "--port", port, *arguments[1:]]
+    environment = _environment()
+    return subprocess.run(line, input=answer, capture_output=True, text=True, timeout=60, env=environment, check=False)
+
+
 @pytest.fixture(scope="module")
 def tool(image: Path) -> Iterator[Tool]:
     """`tool("status")`: the thecal command, connected to an emulated pump that runs ten times as fast as time."""
@@ -38,9 +45,8 @@ def tool(image: Path) -> Iterator[Tool]:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
 
-        def call(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-            line = [sys.executable, "-m", "thecal.cli", arguments[0], "--port", port, *arguments[1:]]
-            return subprocess.run(line, capture_output=True, text=True, timeout=60, env=_environment(), **more)
+        def call(*arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+            return _thecal(port, *arguments, answer=answer)
 
         yield call
         process.send_signal(signal.SIGTERM)
@@ -74,7 +80,7 @@ def test_a_prescription_is_staged_compared_confirmed_and_in_force(tool: Tool, tm
     (tmp_path / "rx.toml").write_text(NEW)
     old = ask(tool, "program")
     assert "mode: flex" in old
-    refused = tool("program", str(tmp_path / "rx.toml"), input="n\n")
+    refused = tool("program", str(tmp_path / "rx.toml"), answer="n\n")
     assert refused.returncode == 1
     assert "mode: flex -> continuous" in refused.stdout
     assert ask(tool, "program") == old
@@ -122,12 +128,11 @@ def test_a_blank_board_is_flashed_calibrated_programmed_and_doses(image: Path, t
             assert done.returncode == 0, done.stdout + done.stderr
             assert "all verified" in done.stdout
             process.send_signal(signal.SIGUSR2)  # takes the SERVICE strap away and cycles the power
-            line = [sys.executable, "-m", "thecal.cli", "status", "--port", port, "--json"]
-            status = _until_answered(line)
+            status = _until_answered(port)
             assert status["state"] == "stopped"
             assert status["prescription"] == "none"
             _program_and_start(port, tmp_path)
-            assert _until_answered(line)["state"] == "dosing"
+            assert _until_answered(port)["state"] == "dosing"
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
@@ -142,17 +147,18 @@ def _program_and_start(port: str, folder: Path) -> None:
         ["program", str(folder / "rx.toml"), "--commit"],
         ["resume"],
     ):
-        line = [sys.executable, "-m", "thecal.cli", arguments[0], "--port", port, *arguments[1:]]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=60, env=_environment(), check=False)
+        done = _thecal(port, *arguments)
         assert done.returncode == 0, done.stderr
         if arguments[0] == "calibrate":
             assert "pl_per_step: 24989 pL" in done.stdout
 
 
-def _until_answered(line: list[str]) -> dict[str, str]:
+def _until_answered(port: str) -> dict[str, str]:
+    reason = ""
     for _ in range(10):
-        done = subprocess.run(line, capture_output=True, text=True, timeout=60, env=_environment(), check=False)
+        done = _thecal(port, "status", "--json")
         if done.returncode == 0:
             return json.loads(done.stdout)
+        reason = done.stderr
         time.sleep(1)
-    raise AssertionError(done.stderr)
+    raise AssertionError(reason)

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from rig import Pump, S, Serve
 from littlefs import LittleFS
+from rig import Pump, S, Serve
+
 from thecal.build import MANIFEST_NAME, load_build
 from thecal.emulated.chip import FS_BLOCK_BYTES, FS_BLOCKS
 from thecal.flash import MismatchError, flash

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from rig import Run, S, Script
+
 from thecal.emulated.pty import PtyBoard
 
 ECHO = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -9,7 +10,9 @@ from littlefs import LittleFS
 from rig import Pump, S
 from support import continuous, on_twin, scenario
 from test_flash import mounted
+
 from thecal.emulated.board import EmulatedBoard
+from thecal.models.bench import Bench
 from thecal.noise import noise
 from thecal.sim import Simulation, make_bench, simulate
 
@@ -72,7 +75,7 @@ def test_noise_from_the_first_instant_of_boot_never_reaches_a_repl(seed: int, bo
 
 
 @pytest.mark.requirement("F14")
-def test_a_pump_with_a_damaged_image_does_not_start(image, deployed_flash: bytes) -> None:  # noqa: ANN001
+def test_a_pump_with_a_damaged_image_does_not_start(image: Path, deployed_flash: bytes) -> None:
     fs = mounted(deployed_flash)
     with fs.open("firmware/cascade.mpy", "rb") as file:
         code = bytearray(file.read())
@@ -87,7 +90,7 @@ def test_a_pump_with_a_damaged_image_does_not_start(image, deployed_flash: bytes
 
 
 @pytest.mark.requirement("F14")
-def test_a_pump_whose_deployment_was_interrupted_does_not_start(image, deployed_flash: bytes) -> None:  # noqa: ANN001
+def test_a_pump_whose_deployment_was_interrupted_does_not_start(image: Path, deployed_flash: bytes) -> None:
     fs = mounted(deployed_flash)
     fs.remove("manifest.json")
     fs.unmount()
@@ -96,7 +99,7 @@ def test_a_pump_whose_deployment_was_interrupted_does_not_start(image, deployed_
     assert b"the image is damaged" in console
 
 
-def _boot(image, fs: LittleFS):  # noqa: ANN001, ANN202
+def _boot(image: Path, fs: LittleFS) -> tuple[Bench, bytes]:
     bench = make_bench(PLAN)
     console = bytearray()
     pump = EmulatedBoard(bench, image, bytes(fs.context.buffer))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from rig import Pump, S
 from support import check_exact, continuous, flex, on_twin, scenario
-from thecal.sim import Result, make_bench, simulate
+
 from thecal.scenario import Scenario
+from thecal.sim import Result, make_bench, simulate
 
 CONTROL_PERIOD_NS = S
 
@@ -36,7 +37,9 @@ SCENARIOS: dict[str, Scenario] = {
         {"at": "50 s", "do": "command", "line": "resume"},
     ),
     "the clock goes back": scenario(
-        flex("3 mL/day", ("mon", "00:00", "00:01", "20 mL/day")), "2 min", {"at": "70 s", "do": "set_clock", "by": "-50 s"}
+        flex("3 mL/day", ("mon", "00:00", "00:01", "20 mL/day")),
+        "2 min",
+        {"at": "70 s", "do": "set_clock", "by": "-50 s"},
     ),
     "a new prescription": scenario(
         continuous("3 mL/day"),
@@ -57,7 +60,13 @@ def on_board(plan: Scenario, board: Pump) -> Result:
 def comparable(events: Any) -> list[Any]:
     """Of each event what must not depend on the target: all but times below a second and measured durations."""
     return [
-        (event.seq, event.rtc.split(".")[0], event.code, event.severity, {k: v for k, v in event.details.items() if k not in ("start_ms", "volume_nl", "seconds")})
+        (
+            event.seq,
+            event.rtc.split(".")[0],
+            event.code,
+            event.severity,
+            {k: v for k, v in event.details.items() if k not in ("start_ms", "volume_nl", "seconds")},
+        )
         for event in events
     ]
 
@@ -76,7 +85,9 @@ def test_both_targets_make_the_same_steps(name: str, board: Pump) -> None:
 
 
 @pytest.mark.requirement("F1", "F2")
-@pytest.mark.parametrize("name", ["lowest rate", "highest rate, smallest step", "edges around midnight", "power cuts", "a hang"])
+@pytest.mark.parametrize(
+    "name", ["lowest rate", "highest rate, smallest step", "edges around midnight", "power cuts", "a hang"]
+)
 def test_the_board_itself_is_exact(name: str, board: Pump) -> None:
     plan = SCENARIOS[name]
     check_exact(plan, on_board(plan, board))

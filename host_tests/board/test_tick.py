@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+
 from thecal.bench.rig import MeasurementError
 from thecal.bench.tick_heap import HeapReport, watch_heap
 from thecal.bench.tick_time import EDGE, MIDNIGHT, STEPS, edges, time_run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from thecal.paths import parse_toml
 from thecal.prescription import (
     PrescriptionError,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from thecal.paths import parse_toml
 from thecal.scenario import ScenarioError, parse_scenario
 from thecal.scenario_events import (

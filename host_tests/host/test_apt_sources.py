@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.apt_sources import DEBIAN_SUITES, rewrite_all, rewrite_deb822, rewrite_one_line
 
 pytestmark = pytest.mark.requirement("F14")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from thecal.models.at24c256 import PAGE_SIZE, PAGES, SIZE
-from thecal.twin.i2c import MachineI2C
 
 from host_tests.host.eeprom_rig import BYTE, LONGEST_NS, MS, NEW, OLD, PAGE, WRITE_BYTES, Rig, driver
+from thecal.models.at24c256 import PAGE_SIZE, PAGES, SIZE
+from thecal.twin.i2c import MachineI2C
 
 pages = st.integers(0, PAGES - 1)
 page_data = st.binary(min_size=PAGE_SIZE, max_size=PAGE_SIZE)

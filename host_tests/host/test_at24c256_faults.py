@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from thecal.models.at24c256 import PAGE_SIZE
 
 from host_tests.host.eeprom_rig import (
     BYTE,
@@ -25,6 +24,7 @@ from host_tests.host.eeprom_rig import (
     Rig,
     driver,
 )
+from thecal.models.at24c256 import PAGE_SIZE
 
 
 def clean_events() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
 from thecal.bench import interrupted
 from thecal.bench.__main__ import write
 from thecal.bench.figures import FIGURES, WAY_FIGURES, WAYS, Figure

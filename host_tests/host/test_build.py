@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from littlefs import LittleFS
-from thecal.build import COMPILED, VERBATIM, BuildError, build, compile_module, littlefs_image, load_build
-from thecal.paths import ROOT, project
 
 from firmware import version
+from thecal.build import COMPILED, VERBATIM, BuildError, build, compile_module, littlefs_image, load_build
+from thecal.paths import ROOT, project
 
 pytestmark = pytest.mark.requirement("F14")
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from host_tests.host.eeprom_rig import FaultyBus
 from thecal.models import ds3231 as model
 from thecal.models.ds3231 import DS3231
 from thecal.twin.i2c import MachineI2C, ManualClock
 from thecal.twin.install import install
-
-from host_tests.host.eeprom_rig import FaultyBus
 
 install()
 driver = importlib.import_module("ds3231")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.models.ds3231 import BSY, CENTURY, CONTROL, CONV, DS3231, MONTH, OSF, STATUS, TEMPERATURE, WEEKDAY, YEAR
 
 S = 1_000_000_000

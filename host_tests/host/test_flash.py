@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+
 from thecal import flash as module
 from thecal.build import build, sha256
 from thecal.flash import FlashError, FlashReport, MismatchError, NoBuildError, NoPumpError, flash

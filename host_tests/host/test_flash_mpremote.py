@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from thecal.flash import FlashError, NoPumpError, _Board
 
 pytestmark = pytest.mark.requirement("F14")

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from firmware import calibration, prescription, staging
+from firmware.units import QuantityError
 from thecal.models.bench import PumpConfig
 from thecal.prescription import (
     DRUGS,
@@ -20,9 +23,6 @@ from thecal.prescription import (
 )
 from thecal.prescription_toml import parse_prescription
 from thecal.pump_toml import FIELDS, SERIAL_LENGTH
-
-from firmware import calibration, prescription, staging
-from firmware.units import QuantityError
 
 PUMP = calibration.Calibration()
 REFERENCE = {name: reference for name, _, _, _, reference in calibration.FIELDS}

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from thecal import image, image_debian, image_download
 from thecal.image import Way, find_or_make_image
 from thecal.image_common import ImageError, Progress, Wanted

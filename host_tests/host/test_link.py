@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.link import LINE_LENGTH, MAX_REPLY_S, NoPump, PumpLink, Reply, ReplyError, parse_log, parse_status
 
 TIMEOUT = 0.3

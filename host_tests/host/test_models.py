@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.models.bench import Bench, PumpConfig
 from thecal.models.fluid import Line, Reservoir
 from thecal.models.motor import Motor

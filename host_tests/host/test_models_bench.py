@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.models import pins, sensors
 from thecal.models.bench import Bench, PumpConfig
 from thecal.models.fluid import Line

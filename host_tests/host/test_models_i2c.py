@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.models.at24c256 import AT24C256, PAGE_SIZE, SIZE
 from thecal.models.ds3231 import DS3231
 from thecal.models.i2c import I2CBus

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from host_tests.host.prescription_tables import FLEX, RATES, bare, period, periods, refusal, table
 from thecal.fields import shown
 from thecal.prescription import (
     DRUGS,
@@ -16,8 +18,6 @@ from thecal.prescription import (
     RateRange,
 )
 from thecal.prescription_toml import load_prescription, parse_prescription
-
-from host_tests.host.prescription_tables import FLEX, RATES, bare, period, periods, refusal, table
 
 
 @pytest.mark.requirement("F2", "F4")

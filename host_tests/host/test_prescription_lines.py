@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from host_tests.host.prescription_tables import RATES, period, table
 from thecal.prescription import (
     DRUGS,
     LINE_LENGTH,
@@ -19,8 +21,6 @@ from thecal.prescription import (
     stage_lines,
 )
 from thecal.prescription_toml import parse_prescription
-
-from host_tests.host.prescription_tables import RATES, period, table
 
 
 @pytest.mark.requirement("F4")

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from host_tests.host.prescription_tables import RATES, period, periods, refusal, table
 from thecal.fields import shown
 from thecal.prescription import (
     DAYS,
@@ -16,8 +18,6 @@ from thecal.prescription import (
     first_overlap,
 )
 from thecal.prescription_toml import parse_prescription
-
-from host_tests.host.prescription_tables import RATES, period, periods, refusal, table
 
 ARABIC_8_O_CLOCK = "\u0660\u0668:\u0660\u0660"
 

@@ -8,6 +8,8 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from firmware import units
 from thecal.quantities import (
     MAX_DIGITS,
     UNITS,
@@ -18,8 +20,6 @@ from thecal.quantities import (
     parse_any,
     parse_signed_duration,
 )
-
-from firmware import units
 
 MICRO = ("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
 

@@ -7,13 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from thecal.fields import shown
-from thecal.models.bench import PumpConfig
-from thecal.scenario import ScenarioError, load_scenario, parse_scenario
-from thecal.scenario_events import (
-    Command,
-    PowerCut,
-)
 
 from host_tests.host.scenario_tables import (
     FULL,
@@ -25,6 +18,13 @@ from host_tests.host.scenario_tables import (
     scenario,
     with_event,
     with_pump,
+)
+from thecal.fields import shown
+from thecal.models.bench import PumpConfig
+from thecal.scenario import ScenarioError, load_scenario, parse_scenario
+from thecal.scenario_events import (
+    Command,
+    PowerCut,
 )
 
 

@@ -9,6 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from host_tests.host.scenario_tables import (
+    HERE,
+    HOUR,
+    RX,
+    SUPPORTED,
+    only_event,
+    refusal,
+    scenario,
+    with_event,
+)
 from thecal.fields import shown
 from thecal.paths import parse_toml
 from thecal.scenario import parse_scenario
@@ -20,17 +31,6 @@ from thecal.scenario_events import (
     PowerCut,
     Program,
     SetClock,
-)
-
-from host_tests.host.scenario_tables import (
-    HERE,
-    HOUR,
-    RX,
-    SUPPORTED,
-    only_event,
-    refusal,
-    scenario,
-    with_event,
 )
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from thecal.prescription import RateRange
-from thecal.prescription_toml import parse_prescription
-from thecal.scenario import ScenarioError, parse_scenario
-from thecal.scenario_events import (
-    NOT_SIMULATED,
-)
 
 from host_tests.host.scenario_tables import (
     HERE,
     HOUR,
     scenario,
+)
+from thecal.prescription import RateRange
+from thecal.prescription_toml import parse_prescription
+from thecal.scenario import ScenarioError, parse_scenario
+from thecal.scenario_events import (
+    NOT_SIMULATED,
 )
 
 KEYS = [

@@ -7,6 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from thecal.uf2 import FAMILY_RP2040, FLASH_START, PROGRAM_BYTES, Uf2Error, from_uf2, to_uf2
 
 pytestmark = pytest.mark.requirement("F14")

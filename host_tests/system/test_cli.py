@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from thecal import cli
 from typer.testing import CliRunner, Result
+
+from thecal import cli
 
 GOOD = """
 start = "2026-03-02T00:00:00"
@@ -64,14 +65,24 @@ REFUSALS = [
     ("missing unit", '"20 mg/day"', '"20"', ("scenario.toml", "prescription.basal", "20")),
     ("number instead of text", '"20 mg/day"', "20", ("scenario.toml", "prescription.basal", "20")),
     ("unknown key", "mode =", "colour = 1\nmode =", ("scenario.toml", "prescription.colour")),
-    ("over the maximum", '"20 mg/day"', '"57.601 mg/day"', ("scenario.toml", "basal", "57.601 mg/day", "28800000 nL/day")),
+    (
+        "over the maximum",
+        '"20 mg/day"',
+        '"57.601 mg/day"',
+        ("scenario.toml", "basal", "57.601 mg/day", "28800000 nL/day"),
+    ),
     ("below the minimum", '"20 mg/day"', '"11.9 ug/day"', ("scenario.toml", "basal", "11.9 ug/day", "6000 to")),
     ("unknown drug", "baclofen", "bacloven", ("scenario.toml", "prescription.drug", "bacloven")),
     ("unknown mode", "continuous", "pulsed", ("scenario.toml", "prescription.mode", "pulsed")),
     ("no duration", 'duration = "60 s"', "", ("scenario.toml", "duration")),
     ("endless", 'duration = "60 s"', 'duration = "0 s"', ("scenario.toml", "duration", "0 s")),
     ("not TOML", "[prescription]", "[prescription", ("scenario.toml",)),
-    ("calibration out of range", "[prescription]", "[pump]\npl_per_step = 999\n[prescription]", ("pl_per_step", "999", "1000")),
+    (
+        "calibration out of range",
+        "[prescription]",
+        "[pump]\npl_per_step = 999\n[prescription]",
+        ("pl_per_step", "999", "1000"),
+    ),
 ]
 
 
@@ -125,7 +136,9 @@ def test_a_target_that_does_not_exist_is_wrong_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("F12", "F14")
-@pytest.mark.parametrize("command", [["status"], ["log"], ["stop"], ["resume"], ["clear"], ["clock"], ["program"], ["flash"]])
+@pytest.mark.parametrize(
+    "command", [["status"], ["log"], ["stop"], ["resume"], ["clear"], ["clock"], ["program"], ["flash"]]
+)
 def test_without_a_pump_the_status_is_3(command: list[str], tmp_path: Path) -> None:
     result = run(*command, "--port", tmp_path / "nothing")
     assert result.exit_code == cli.NO_PUMP

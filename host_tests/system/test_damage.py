@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from support import continuous, on_twin, scenario
+from support import continuous, scenario
 
 from thecal.programming import firmware
 from thecal.sim import Result, make_bench, simulate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support import S, continuous, scenario
+
 from thecal.sim import Result, Simulation, make_bench
 from thecal.twin.twin import Twin
 

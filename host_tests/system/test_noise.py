@@ -42,7 +42,15 @@ def test_the_flood_is_ten_megabytes_and_each_line_of_it_is_refused_with_a_reason
     reasons = [line for line in lines if line.startswith("error: ")]
     assert len(reasons) > 10_000
     assert lines.count("ok") == 1  # the closing status is the only command that was one
-    named = ("printable ASCII only", "line too long", "no such command", "is needed", "nothing is staged", "30 to", "60 min")
+    named = (
+        "printable ASCII only",
+        "line too long",
+        "no such command",
+        "is needed",
+        "nothing is staged",
+        "30 to",
+        "60 min",
+    )
     for reason in reasons:
         assert any(word in reason for word in (*named, ": ")), reason
 

@@ -28,9 +28,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.requirement("F12")
 def test_a_run_in_slices_is_the_run_in_one(tmp_path: Path) -> None:
     """Two twins in one process do not disturb each other, and a torn page is drawn from the seed."""
-    events = [
-        {"at": f"{second}.0{second % 10} s", "do": "power_cut", "for": "3 s"} for second in (20, 41, 63, 77, 99)
-    ]
+    events = [{"at": f"{second}.0{second % 10} s", "do": "power_cut", "for": "3 s"} for second in (20, 41, 63, 77, 99)]
     plan = scenario(flex("20 mL/day", ("daily", "00:01", "00:02", "5 mL/day")), "2 min", *events)
     first, second = on_twin(plan), on_twin(plan)
     write(first, tmp_path / "one")

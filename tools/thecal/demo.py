@@ -59,9 +59,7 @@ def dosing_spans(scenario: Scenario, result: Result) -> list[Span]:
     ends += [_second(scenario, event) for event in result.events if event.code == "stop"]
     ends.append(scenario.duration_ns)
     begins = [_second(scenario, event) for event in result.events if event.code == "boot"]
-    begins += [
-        _second(scenario, event) + _S for event in result.events if event.code in ("stop_end", "resume")
-    ]
+    begins += [_second(scenario, event) + _S for event in result.events if event.code in ("stop_end", "resume")]
     spans = []
     for begin in sorted(begins):
         end = min(end for end in ends if end > begin)

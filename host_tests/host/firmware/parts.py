@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from thecal.programming import MemoryEeprom
-
 from firmware import ledger
 from firmware.cascade import Cascade
 from firmware.dosing import Dosing
 from firmware.ledger import Ledger
 from firmware.pages import LEDGER, Ring
+from thecal.programming import MemoryEeprom
 
 
 class Train:

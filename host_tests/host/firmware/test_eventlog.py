@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import UnreliableEeprom
-from thecal.programming import MemoryEeprom
 
 from firmware import events
 from firmware.eventlog import EventLog
 from firmware.pages import EVENT, PAGE, Ring
+from thecal.programming import MemoryEeprom
 
 FIRST, COUNT = 160, 40
 NOW = (9_557, 28_800, 7)

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_rig import DAY, FIRST_BYTE, LAST_BYTE, Found, Running, after_power_cut, after_reset, torn, with_page
 from parts import RING, Scratch
-from thecal.programming import MemoryEeprom
 
 from firmware import ledger
 from firmware.cascade import Cascade
 from firmware.ledger import Ledger
 from firmware.pages import LEDGER, PAGE, Ring, seal
+from thecal.programming import MemoryEeprom
 
 sizes = st.one_of(st.sampled_from((1_000, 25_000, 999_983)), st.integers(1_000, 1_000_000))
 rates = st.one_of(st.integers(6_000, 28_800_000), st.sampled_from((6_000, 1_000_000, 28_800_000)))

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import UnreliableEeprom
-from thecal.models.bench import PumpConfig
-from thecal.prescription import RateRange
-from thecal.prescription_toml import parse_prescription
-from thecal.programming import MemoryEeprom, programmed_image
 
 from firmware import alarms, layout, ledger
 from firmware.calibration import Calibration
 from firmware.records import Records
+from thecal.models.bench import PumpConfig
+from thecal.prescription import RateRange
+from thecal.prescription_toml import parse_prescription
+from thecal.programming import MemoryEeprom, programmed_image
 
 RX = parse_prescription(
     {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": "1 mL/day"},

@@ -1,4 +1,4 @@
-"""Nothing the control tick touches leaves MicroPython's small integers: it allocates nothing (docs/REQUIREMENTS.md, rule D1)."""
+"""Nothing the control tick touches leaves the small integers, so it allocates nothing (docs/REQUIREMENTS.md, D1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from itertools import product
 import pytest
 from parts import Scratch, Train
 from small_int import LIMIT, NotSmall, Tracked, track
-from thecal.programming import MemoryEeprom
 
 from firmware import ledger as book_of
 from firmware.cascade import Cascade
@@ -15,6 +14,7 @@ from firmware.dosing import HELD, ON, Dosing
 from firmware.ledger import Ledger
 from firmware.pages import LEDGER, Ring
 from firmware.schedule import Schedule
+from thecal.programming import MemoryEeprom
 
 RATES = (0, 1, 6_000, 28_799_999, 28_800_000)
 STEPS_PL = (1_000, 1_009, 25_000, 999_983, 1_000_000)

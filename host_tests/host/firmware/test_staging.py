@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_prescription import prescriptions
+
+from firmware.calibration import Calibration
+from firmware.prescription import DRUGS, FLEX, MODES, NO_LIMIT, Prescription, clock_text, days_text
+from firmware.staging import Staging, digest, show
 from thecal import programming
 from thecal.prescription import Prescription as HostPrescription
 from thecal.prescription import PrescriptionError as HostPrescriptionError
 from thecal.prescription import RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
-
-from firmware.calibration import Calibration
-from firmware.prescription import DRUGS, FLEX, MODES, NO_LIMIT, Prescription, clock_text, days_text
-from firmware.staging import Staging, digest, show
 
 PUMP = Calibration()
 GOOD = {

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import Cut, CuttingEeprom, UnreliableEeprom
-from thecal.programming import MemoryEeprom
 
 from firmware.store import BLANK, DAMAGED, GOOD, PRESCRIPTION, Store
+from thecal.programming import MemoryEeprom
 
 FIRST, PAGES, PAGE = 3, 16, 64
 AREA = slice(FIRST * PAGE, (FIRST + 2 * PAGES) * PAGE)

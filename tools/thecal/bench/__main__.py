@@ -127,10 +127,10 @@ def _show(console: Console, figures: Figures) -> None:
 
 def _show_ways(console: Console, figures: Figures) -> None:
     table = Table(title="Ways to step: deviation of the step interval, us", box=SIMPLE_HEAD)
-    for name in ("way", "extra steps", "late, %", "SD idle", "SD load", "SD load+heap", "worst"):
+    for name in ("way", "extra", "late %", "SD idle", "SD load", "SD heap", "worst"):
         table.add_column(name, justify="left" if name == "way" else "right", no_wrap=True)
     for way in WAYS:
-        table.add_row(WAY_TITLES[way], *(f"{figures[f'baseline_{way}_{name}']:,.5g}" for name in WAY_FIGURES))
+        table.add_row(WAY_TITLES[way], *(f"{figures[f'baseline_{way}_{name}']:,.3f}" for name in WAY_FIGURES))
     console.print(table)
 
 

@@ -14,11 +14,11 @@ INTERVAL_US = 5_000
 _LIVE_BYTES = 75_000
 # key: (device script in baselines/, what it is)
 WAYS = {
-    "timer": ("timer_callback", "machine.Timer callback"),
-    "sleep_ms": ("sleep_ms_loop", "blocking sleep_ms loop"),
-    "sleep_us": ("sleep_us_loop", "sleep_us loop, now + interval"),
-    "pio": ("pio_do_while", "PIO, counts behind the pulse"),
-    "ours": ("step_word", "PIO, one word a second (ours)"),
+    "timer": ("timer_callback", "Timer callback"),
+    "sleep_ms": ("sleep_ms_loop", "sleep_ms loop"),
+    "sleep_us": ("sleep_us_loop", "sleep_us loop"),
+    "pio": ("pio_do_while", "PIO do-while"),
+    "ours": ("step_word", "PIO word (ours)"),
 }
 TITLES = {way: title for way, (_, title) in WAYS.items()}
 _LOADS = {"idle": (False, 0), "load": (True, 0), "heap": (True, _LIVE_BYTES)}

@@ -33,5 +33,5 @@ def draw(path: Path, ways: Mapping[str, Sequence[float]], interval_us: int) -> N
         "emulated RP2040 at 125 MHz, 75 kB of live heap"
     )
     axes.grid(visible=True, which="major", alpha=0.25, linewidth=0.6)
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="lower center", frameon=False)
     figure.savefig(path)

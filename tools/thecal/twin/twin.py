@@ -14,8 +14,8 @@ from thecal.twin import world as worlds
 from thecal.twin.install import install
 from thecal.twin.world import MS, NEVER, ProcessorStop, World
 
-# What the processor of the emulated board takes from reset until it looks for the RTC's edge, beyond bus time: MicroPython's
-# start, the image check, the imports, the decoding of the records. CPython has the modules and is done in no time.
+# What the processor of the emulated board takes from reset until it looks for the RTC's edge, beyond bus time:
+# MicroPython's start, the image check, the imports, the decoding of the records. CPython is done in no time.
 BOOT_NS = 930 * MS
 
 
