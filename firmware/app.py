@@ -14,7 +14,7 @@ from firmware.records import Records
 from firmware.supervisor import Supervisor
 from firmware.wallclock import WallClock
 
-_BOOT_MS = 780  # reset to the first line of App on the bench: MicroPython, image check, imports
+_BOOT_MS = 824  # reset to the first line of App on the bench: MicroPython, image check, imports
 _CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be noticed within 60 s
 _CLOCK_STRIKES = 2
 _EEPROM_DEAD_MS = 5_000

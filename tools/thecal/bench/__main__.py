@@ -49,11 +49,10 @@ def main() -> int:
     console = Console()
     try:
         figures = _measure(console, options)
+        write(options.out, {**_earlier(options.out), **figures} if options.only else figures)
     except (BuildError, ImageError, MeasurementError, OSError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
-    kept = _earlier(options.out) if options.only else {}
-    write(options.out, {**kept, **figures})
     _show(console, figures)
     console.print(f"figures: {os.path.relpath(options.out)}", highlight=False, soft_wrap=True)
     return 0
@@ -75,7 +74,9 @@ def _measure(console: Console, options: argparse.Namespace) -> Figures:
             update = partial(_update, progress, task)
             figures.update(measure(Context(image, flash, options.quick, options.year, update, pictures)))
             update(1.0)
-    return {**figures, "quick": int(options.quick), "bench_wall_s": time.monotonic() - began}
+    if not options.only:
+        figures |= {"quick": int(options.quick), "bench_wall_s": time.monotonic() - began}
+    return figures
 
 
 def _update(progress: Progress, task: TaskID, share: float) -> None:
@@ -130,8 +131,12 @@ def _show_ways(console: Console, figures: Figures) -> None:
     for name in ("way", "extra", "late %", "SD idle", "SD load", "SD heap", "worst"):
         table.add_column(name, justify="left" if name == "way" else "right", no_wrap=True)
     for way in WAYS:
-        table.add_row(WAY_TITLES[way], *(f"{figures[f'baseline_{way}_{name}']:,.3f}" for name in WAY_FIGURES))
+        table.add_row(WAY_TITLES[way], *(_short(figures[f"baseline_{way}_{name}"]) for name in WAY_FIGURES))
     console.print(table)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3f}"
 
 
 if __name__ == "__main__":
