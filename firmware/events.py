@@ -33,8 +33,8 @@ CAUSES = ("power_on", "watchdog", "commanded")
 NAMES = {
     "cause": CAUSES,
     "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve", "stop"),
-    "by": ("operator", "alarm"),
-    "record": ("ledger", "event", "prescription", "calibration"),
+    "by": ("operator",),
+    "record": ("ledger", "prescription", "calibration"),
     "alarm": [row[0] for row in ALARMS],
 }
 HEX = ("digest",)

@@ -55,7 +55,7 @@ class Operations:
         try:
             app.records.commit_prescription(rx)
         except OSError as error:
-            app.log.log("write_failed", record=2)
+            app.log.log("write_failed", record=1)
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
         self.staging.discard()
         app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
@@ -77,8 +77,10 @@ class Operations:
         state = app.ledger
         if state.state == ledger.SAFE:
             raise ValueError("stop: an alarm has stopped the pump already")
-        if seconds and state.state == ledger.STOPPED:
-            raise ValueError("stop for: the pump is stopped until `resume`, and would resume by itself")
+        if state.state == ledger.STOPPED:
+            if seconds:
+                raise ValueError("stop for: the pump is stopped until `resume`, and would resume by itself")
+            return  # the 48 h since the stop began run on
         dosing = app.dosing
         if seconds:
             state.state = ledger.PAUSED
@@ -184,7 +186,7 @@ class Operations:
     def show_calibration(self):
         """Every calibration value with its unit, and what is staged."""
         values = self._app.records.calibration
-        lines = values.show() if values is not None else ["none"]
+        lines = values.show() if values is not None else ["calibration: none"]
         return lines + ["staged %s: %s" % (name, value) for name, value in sorted(self.staged_calibration.items())]
 
     def stage_calibration(self, name, text):
@@ -213,6 +215,11 @@ class Operations:
     def commit_calibration(self):
         """Put the staged calibration in force. Refused while the pump delivers, or when the prescription forbids it."""
         app = self._app
+        if app.records.calibration is None:
+            names = ["serial"] + [field[0] for field in calibration.FIELDS]
+            missing = [name for name in names if name not in self.staged_calibration]
+            if missing:  # no value of a pump is ever assumed
+                raise ValueError("calibrate commit: %s missing, and no calibration is in force" % ", ".join(missing))
         values = self._calibration_with(self.staged_calibration)
         if self.prescription is not None:
             if app.ledger.state == ledger.RUNNING:
@@ -221,6 +228,7 @@ class Operations:
         try:
             app.records.commit_calibration(values, app.dosing.day, app.dosing.second)
         except OSError as error:
+            app.log.log("write_failed", record=2)
             raise ValueError("calibrate commit: the EEPROM refused it (%s)" % error)
         self.staged_calibration = {}
         app.alarms.gone(alarms.CALIBRATION_DAMAGED)

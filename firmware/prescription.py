@@ -207,19 +207,25 @@ def parse_days(field, text):
     """Day mask (Monday is bit 0) of daily, a day, a range (which may wrap), or a comma list of these."""
     mask = 0
     for part in text.split(","):
-        if part == "daily":
-            mask |= 0x7F
-            continue
-        first, dash, last = part.partition("-")
-        if first not in _DAY_NAMES or (dash and last not in _DAY_NAMES):
-            _refuse(field, text, "daily, a day mon..sun, a range, or a comma list")
-        day = _DAY_NAMES.index(first)
-        stop = _DAY_NAMES.index(last) if dash else day
-        mask |= 1 << day
-        while day != stop:
-            day = (day + 1) % 7
-            mask |= 1 << day
+        days = 0x7F if part == "daily" else _day_range(part)
+        if not days or mask & days:
+            _refuse(field, text, "daily, a day mon..sun, a range, or a comma list, each day once")
+        mask |= days
     return mask
+
+
+def _day_range(text):
+    """Day mask of a day or of a range of different days; 0 if it is neither."""
+    first, dash, last = text.partition("-")
+    if first not in _DAY_NAMES or (dash and (last not in _DAY_NAMES or last == first)):
+        return 0
+    day = _DAY_NAMES.index(first)
+    stop = _DAY_NAMES.index(last) if dash else day
+    days = 1 << day
+    while day != stop:
+        day = (day + 1) % 7
+        days |= 1 << day
+    return days
 
 
 def days_text(mask):

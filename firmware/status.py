@@ -1,6 +1,6 @@
 """The answer to `status`: one `key: value` line for each thing worth knowing."""
 
-from firmware import events, ledger, units, version
+from firmware import alarms, events, ledger, units, version
 from firmware.dosing import HELD, ON
 from firmware.prescription import MODES
 from firmware.staging import digest
@@ -9,7 +9,7 @@ from firmware.staging import digest
 def state_name(app):
     """dosing, stopped or safe."""
     mode = app.mode()
-    if mode == HELD or (app.records.prescription is None and app.alarms.active):
+    if mode == HELD or app.alarms.reaction() == alarms.STOP:
         return "safe"
     rx = app.records.prescription
     return "dosing" if mode == ON and rx is not None and MODES[rx.mode] != "stopped" else "stopped"

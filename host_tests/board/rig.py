@@ -94,6 +94,14 @@ class Script(Protocol):
     def __call__(self, text: str, service: bool = False) -> Run: ...
 
 
+def mounted(image: bytes) -> LittleFS:
+    """The file system in a littlefs region."""
+    fs = LittleFS(block_size=FS_BLOCK_BYTES, block_count=FS_BLOCKS, mount=False)
+    fs.context.buffer = bytearray(image)
+    fs.mount()
+    return fs
+
+
 class Pump(Protocol):
     """What the fixture `board` gives."""
 

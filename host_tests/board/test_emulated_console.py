@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from rig import S, Script
 
+pytestmark = pytest.mark.requirement("T3")
+
 ECHO = """
 import sys, select, micropython, time
 micropython.kbd_intr(-1)

@@ -12,6 +12,8 @@ from thecal.emulated.board import EmulatedBoard
 from thecal.models.bench import Bench, PumpConfig
 from thecal.target import Target
 
+pytestmark = pytest.mark.requirement("T3")
+
 
 @pytest.mark.requirement("F10")
 def test_eeprom_write_takes_bus_time_and_is_not_acknowledged_for_5_ms(script: Script) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from rig import MS, STEPPER, S, Script
 
+pytestmark = pytest.mark.requirement("T3")
+
 
 @pytest.mark.requirement("F11")
 def test_a_hung_processor_is_bitten_by_its_watchdog_and_makes_no_step_beyond_its_word(

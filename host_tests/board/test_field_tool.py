@@ -143,14 +143,14 @@ def _program_and_start(port: str, folder: Path) -> None:
     (folder / "rx.toml").write_text(NEW)
     for arguments in (
         ["clock", "2026-03-02T08:00:00"],
-        ["calibrate", str(folder / "pump.toml")],
+        ["calibrate", str(folder / "pump.toml"), "--commit"],
         ["program", str(folder / "rx.toml"), "--commit"],
         ["resume"],
     ):
         done = _thecal(port, *arguments)
         assert done.returncode == 0, done.stderr
         if arguments[0] == "calibrate":
-            assert "pl_per_step: 24989 pL" in done.stdout
+            assert "staged pl_per_step: 24989" in done.stdout
 
 
 def _until_answered(port: str) -> dict[str, str]:

@@ -14,6 +14,8 @@ from rig import Run, S, Script
 
 from thecal.emulated.pty import PtyBoard
 
+pytestmark = pytest.mark.requirement("T3")
+
 ECHO = """
 import sys
 while True:

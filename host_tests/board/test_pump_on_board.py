@@ -7,9 +7,8 @@ from random import Random
 
 import pytest
 from littlefs import LittleFS
-from rig import Pump, S
+from rig import Pump, S, mounted
 from support import continuous, on_twin, scenario
-from test_flash import mounted
 
 from thecal.emulated.board import EmulatedBoard
 from thecal.models.bench import Bench

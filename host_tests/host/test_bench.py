@@ -22,6 +22,8 @@ from thecal.paths import ROOT
 from thecal.scenario import Scenario
 from thecal.sim import make_bench
 
+pytestmark = pytest.mark.requirement("T5")
+
 S = 1_000_000_000
 DAY_NS = 86_400 * S
 RATE = 86_400_000  # nL/day: 1,000,000 pL a second

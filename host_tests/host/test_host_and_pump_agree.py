@@ -24,6 +24,8 @@ from thecal.prescription import (
 from thecal.prescription_toml import parse_prescription
 from thecal.pump_toml import FIELDS, SERIAL_LENGTH
 
+pytestmark = pytest.mark.requirement("F4")
+
 PUMP = calibration.Calibration()
 REFERENCE = {name: reference for name, _, _, _, reference in calibration.FIELDS}
 RATES = RateRange(REFERENCE["min_rate"], REFERENCE["max_rate"])

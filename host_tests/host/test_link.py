@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from thecal.link import LINE_LENGTH, MAX_REPLY_S, NoPump, PumpLink, Reply, ReplyError, parse_log, parse_status
 
+pytestmark = pytest.mark.requirement("T4")
+
 TIMEOUT = 0.3
 
 

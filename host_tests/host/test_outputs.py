@@ -25,6 +25,8 @@ from thecal.outputs import (
 )
 from thecal.plot import Infusion, delivered_rate, demanded_volume, draw
 
+pytestmark = pytest.mark.requirement("T2")
+
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

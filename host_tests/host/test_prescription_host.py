@@ -19,6 +19,8 @@ from thecal.prescription import (
 )
 from thecal.prescription_toml import load_prescription, parse_prescription
 
+pytestmark = pytest.mark.requirement("T1")
+
 
 @pytest.mark.requirement("F2", "F4")
 def test_a_flex_prescription_becomes_whole_numbers():

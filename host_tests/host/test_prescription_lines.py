@@ -22,6 +22,8 @@ from thecal.prescription import (
 )
 from thecal.prescription_toml import parse_prescription
 
+pytestmark = pytest.mark.requirement("T1")
+
 
 @pytest.mark.requirement("F4")
 def test_the_stage_lines_carry_the_text_of_the_file_and_the_digest_of_the_numbers():

@@ -19,6 +19,8 @@ from thecal.prescription import (
 )
 from thecal.prescription_toml import parse_prescription
 
+pytestmark = pytest.mark.requirement("T1")
+
 ARABIC_8_O_CLOCK = "\u0660\u0668:\u0660\u0660"
 
 

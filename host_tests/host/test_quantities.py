@@ -21,6 +21,8 @@ from thecal.quantities import (
     parse_signed_duration,
 )
 
+pytestmark = pytest.mark.requirement("T1")
+
 MICRO = ("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
 
 # The whole table again, by hand: base units of one of each.

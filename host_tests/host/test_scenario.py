@@ -27,6 +27,8 @@ from thecal.scenario_events import (
     PowerCut,
 )
 
+pytestmark = pytest.mark.requirement("T1")
+
 
 @pytest.mark.requirement("F1")
 def test_a_scenario_is_read_whole(tmp_path: Path):

@@ -33,6 +33,8 @@ from thecal.scenario_events import (
     SetClock,
 )
 
+pytestmark = pytest.mark.requirement("T1")
+
 
 def test_every_event_is_read_into_its_type(tmp_path: Path):
     assert only_event(do="power_cut", **{"for": "1.5 s"}) == PowerCut(2, HOUR, 1_500_000_000)

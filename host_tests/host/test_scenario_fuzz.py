@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from thecal.scenario import ScenarioError, parse_scenario
 from thecal.scenario_events import (
     NOT_SIMULATED,
 )
+
+pytestmark = pytest.mark.requirement("T1")
 
 KEYS = [
     "start",

@@ -181,6 +181,14 @@ def _ask(port: str, *lines: str) -> list[Reply]:
     return replies
 
 
+def _print(reply: Reply, as_json: bool) -> None:
+    """Print `key: value` lines, or the JSON object that they make."""
+    if as_json:
+        print(json.dumps(parse_status(reply.lines), indent=2))
+    else:
+        _show(reply)
+
+
 def _show(reply: Reply) -> None:
     for line in reply.lines:
         print(line)
@@ -190,10 +198,7 @@ def _show(reply: Reply) -> None:
 def status(port: Port, as_json: AsJson = False) -> None:
     """What the pump is doing."""
     (reply,) = _ask(port, "status")
-    if as_json:
-        print(json.dumps(parse_status(reply.lines), indent=2))
-    else:
-        _show(reply)
+    _print(reply, as_json)
 
 
 @app.command()
@@ -220,7 +225,7 @@ def program(
     """Show the prescription in force; with a file, stage it, show both side by side, and commit it once confirmed."""
     if file is None:
         (reply,) = _ask(port, "program show")
-        print(json.dumps(parse_status(reply.lines), indent=2)) if as_json else _show(reply)
+        _print(reply, as_json)
         return
     lines = _stage_lines(port, file)
     staged = _ask(port, *lines)[-1]
@@ -236,7 +241,7 @@ def program(
 def _stage_lines(port: str, file: Path) -> list[str]:
     """The console lines for a prescription file, read against the rates that the pump's own calibration allows."""
     (reply,) = _ask(port, "calibrate show")
-    values = parse_status(reply.lines) if any(":" in line for line in reply.lines) else {}
+    values = parse_status(reply.lines)
     lowest, highest = (
         int(values[key].split()[0]) if key in values else getattr(PumpConfig(), key) for key in ("min_rate", "max_rate")
     )
@@ -250,20 +255,28 @@ def _stage_lines(port: str, file: Path) -> list[str]:
 def calibrate(
     port: Port,
     file: Annotated[Path | None, typer.Argument(help="TOML file with a [pump] table, as in a scenario.")] = None,
+    commit: Annotated[bool, typer.Option("--commit", help="Put it in force without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the calibration; with a file, put it in force. The first one of a new pump also begins its ledger."""
+    """Show the calibration; with a file, stage it, show it beside the old one, and commit it once confirmed.
+
+    What the file does not name is the reference hardware's. The first calibration of a new pump also begins its ledger.
+    """
     if file is None:
         (reply,) = _ask(port, "calibrate show")
-        print(json.dumps(parse_status(reply.lines), indent=2)) if as_json else _show(reply)
+        _print(reply, as_json)
         return
     try:
         values = calibration(load_pump(file))
     except ValueError as error:
         fail(WRONG_USE, f"{file}: {error}")
     lines = [f"calibrate set {key} {value}" for key, value in calibration_values(values)]
-    _ask(port, "calibrate discard", *lines, "calibrate commit")
-    _show(_ask(port, "calibrate show")[0])
+    _show(_ask(port, "calibrate discard", *lines, "calibrate show")[-1])
+    if not commit and not typer.confirm("Put this calibration in force?", err=True):
+        _ask(port, "calibrate discard")
+        fail(REFUSED, "not confirmed: nothing was changed")
+    _ask(port, "calibrate commit")
+    out.print("in force", highlight=False)
 
 
 @app.command()
@@ -294,10 +307,11 @@ def clear(port: Port) -> None:
 def clock(
     port: Port,
     to: Annotated[str | None, typer.Argument(help="New local time, YYYY-MM-DDThh:mm:ss.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show or set the pump's clock."""
     (reply,) = _ask(port, f"clock set {to}" if to else "clock")
-    _show(reply)
+    _print(reply, as_json)
 
 
 def main() -> None:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import pytest
 from pump_rig import Pump, prescription
 
+from thecal.models.bench import PumpConfig
+from thecal.programming import calibration, calibration_values
+
 A_SECOND = 10_000_000_000_000 // 86_400 // 25_000_000 + 1  # steps of a second at 10 mL/day and 25 nL a step, rounded up
 
 
@@ -333,6 +336,9 @@ def test_a_pump_from_the_factory_is_brought_up_from_the_console(blank: Pump):
     assert "the pump has no calibration" in refused(blank, "program stage end 00000000")
     assert refused(blank, "stop for 1 min").startswith("stop for: ")
     assert blank.ask("calibrate set pl_per_step 25000") == ["ok"]
+    assert "tubing_nl" in refused(blank, "calibrate commit")  # no value is ever assumed
+    for name, value in calibration_values(calibration(PumpConfig())):
+        assert blank.ask(f"calibrate set {name} {value}") == ["ok"]
     assert blank.ask("calibrate commit") == ["ok"]
     digest, _ = blank.stage(prescription())
     assert blank.ask(f"program commit {digest}") == ["ok"]

@@ -8,20 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from littlefs import LittleFS
-from rig import Pump, S, Serve
+from rig import Pump, S, Serve, mounted
 
 from thecal.build import MANIFEST_NAME, load_build
-from thecal.emulated.chip import FS_BLOCK_BYTES, FS_BLOCKS
 from thecal.flash import MismatchError, flash
-
-
-def mounted(image: bytes) -> LittleFS:
-    """The file system in a littlefs region."""
-    fs = LittleFS(block_size=FS_BLOCK_BYTES, block_count=FS_BLOCKS, mount=False)
-    fs.context.buffer = bytearray(image)
-    fs.mount()
-    return fs
 
 
 def hashes(image: bytes) -> dict[str, str]:
