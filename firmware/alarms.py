@@ -20,7 +20,7 @@ TABLE = (
     ("calibration_damaged", HIGH, STOP, True),
     ("ledger_damaged", HIGH, STOP, True),
     ("eeprom_dead", HIGH, STOP, False),  # it cannot be written down; a part that is still dead is found again
-    ("rtc_lost", HIGH, LOWEST, False),  # found again from the part itself
+    ("rtc_lost", HIGH, LOWEST, True),  # a reset must not make the pump believe the clock again: only the operator may
     ("stopped_48h", HIGH, UNCHANGED, False),  # follows from the time of the stop
 )
 PRESCRIPTION_DAMAGED, CALIBRATION_DAMAGED, LEDGER_DAMAGED, EEPROM_DEAD, RTC_LOST, STOPPED_48H = range(len(TABLE))
@@ -35,6 +35,7 @@ class Alarms:
         self.active = 0
         self.present = 0
         self.history = 0
+        self.changed = False  # since the ledger was told last
 
     def raise_(self, alarm):
         """The cause of an alarm is there. Logged when the alarm is new."""
@@ -43,6 +44,7 @@ class Alarms:
         if not self.active & bit:
             self.active |= bit
             self.history |= bit
+            self.changed = True
             self._log("alarm", alarm=alarm)
 
     def gone(self, alarm):
@@ -61,12 +63,17 @@ class Alarms:
 
     def _end(self, alarm):
         self.active &= ~(1 << alarm)
+        self.changed = True
         self._log("alarm_end", alarm=alarm)
 
     def restore(self, mask):
-        """Take up latched alarms after a reset; their causes count as gone until found again."""
+        """Take up latched alarms after a reset. The causes of those that stop delivery count as gone until found again,
+        so that `clear` can end them; the others stay until their cause is known to be gone."""
         self.active |= mask
         self.history |= mask
+        for alarm, row in enumerate(TABLE):
+            if mask & 1 << alarm and row[2] != STOP:
+                self.present |= 1 << alarm
 
     def latched(self):
         """The mask of active alarms that a reset must not end."""

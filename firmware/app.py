@@ -1,24 +1,22 @@
 """The application: wires the modules together, starts the pump and runs the task table."""
 
-from firmware import alarms, events, layout, ledger, version
+from firmware import alarms, layout, ledger, missed, startup
 from firmware.alarms import Alarms
 from firmware.commands import Commands
 from firmware.console import Console
 from firmware.dosing import HELD, OFF, ON, Dosing
 from firmware.eventlog import EventLog
 from firmware.executive import FRAME_MS, Executive, Task
-from firmware.missed import Missed
 from firmware.operations import Operations
 from firmware.pages import EVENT, Ring
 from firmware.records import Records
 from firmware.supervisor import Supervisor
 from firmware.wallclock import WallClock
 
-_BOOT_MS = 824  # reset to the first line of App on the bench: MicroPython, image check, imports
 _CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be noticed within 60 s
 _CLOCK_STRIKES = 2
+_CLOCK_LATE_MS = 400
 _EEPROM_DEAD_MS = 5_000
-_START_UP, _HANG, _STOP_ALARM, _LATE, _NO_RESERVE, _STOPPED = range(len(events.NAMES["why"]))
 
 
 class App:
@@ -33,7 +31,7 @@ class App:
         self.cascade = self.records.cascade
         self.log = EventLog(Ring(board.eeprom, layout.EVENTS_FIRST, layout.EVENTS_PAGES, EVENT), self._stamp)
         self.alarms = Alarms(self.log.log)
-        self.missed = Missed(self.ledger, self.log.log)
+        self.missed = missed.Missed(self.ledger, self.log.log)
         self.dosing = Dosing(self.cascade, self.ledger, board.train)
         self.wallclock = WallClock(board.rtc, board)
         self.operations = Operations(self)
@@ -54,72 +52,29 @@ class App:
 
     def run(self):
         """Start the pump and run it for ever."""
-        self._start()
+        startup.start(self)
+        self._executive.start(self.board.ticks_add(self.frame, FRAME_MS))
         turn = self._executive.turn
         while True:
             turn()
 
-    # -- start ------------------------------------------------------------------------------------------------
+    # -- state ------------------------------------------------------------------------------------------------
 
-    def _start(self):
-        found = self.records.load()
-        now = self.wallclock.wait_for_edge()
-        self.frame = self.board.ticks_ms()
-        start_ms = self.board.ticks_diff(self.frame, self.began) + _BOOT_MS
-        _, exact, assumed, last_day, last_second = self.records.recovered
-        day, second = now if now is not None else (last_day, last_second)
-        self.dosing.set_time(day, second)
-        self.log.log("boot", cause=self.board.reset_cause, firmware=_version_number(), start_ms=start_ms)
-        if now is None:
-            self.alarms.raise_(alarms.RTC_LOST)
-        self.alarms.restore(self.ledger.alarms)
-        for alarm in found:
-            self.alarms.raise_(alarm)
-        if assumed:
-            self.log.log("assumed", steps=assumed, volume_nl=assumed * self.cascade.pl_per_step // 1_000)
-        self._take_up_stop(day, second)
-        self._schedule()
-        if self.mode() == ON:
-            since = (last_day, last_second) if exact and now is not None else None
-            self._miss_start(since, start_ms)
-        self.must_record = True
-        self.apply()
-        self.dosing.begin_second()
-        if self.records.recovered[0]:
-            self._reserve(0)  # the first second's steps are reserved before its tick
-        self._executive.start(self.board.ticks_add(self.frame, FRAME_MS))
-
-    def _take_up_stop(self, day, second):
-        state = self.ledger
-        if not self.records.recovered[0]:
-            return
-        if state.state == ledger.PAUSED:
-            left = self.operations.until(state.stop_day, state.stop_second, day, second)
-            self.stop_left = max(1, min(left, 3_600))
-        elif state.state == ledger.STOPPED:
-            self.stopped_for = max(0, -self.operations.until(state.stop_day, state.stop_second, day, second))
-
-    def _miss_start(self, since, start_ms):
-        """What was demanded while the pump hung or started: from the last sign of life, or from the power on."""
-        schedule = self.dosing.schedule
-        week_second = self.operations.week_second()
-        if since is None:
-            rate = schedule.rate_at(week_second)
-            self.missed.add(_START_UP, rate * start_ms // 86_400, (start_ms + 999) // 1_000)
-        else:
-            seconds = -self.operations.until(since[0], since[1], self.dosing.day, self.dosing.second)
-            seconds = max(0, min(seconds, 60))  # a bite comes within 10 s; more is a clock that cannot be believed
-            whole, rest = schedule.demand((week_second - seconds) % 604_800, seconds)
-            why = _HANG if self.board.reset_cause == 1 else _START_UP
-            self.missed.add(why, whole * 1_000 + rest * 1_000 // 86_400, seconds)
-        self.missed.report()
-
-    def _schedule(self):
+    def schedule(self):
+        """Lay out the prescription in force over the week."""
         rx = self.records.prescription
         if rx is not None:
             self.dosing.schedule = rx.schedule(self.records.calibration)
 
-    # -- state ------------------------------------------------------------------------------------------------
+    def take_up_schedule(self):
+        """Prescription or calibration has changed: dose by it from now on."""
+        self.schedule()
+        self.changed()
+        self.apply()
+
+    def record_state(self):
+        """Tell the EEPROM of a new state now, not with the next frame. What fails is tried again every frame."""
+        self._reserve(0)
 
     def mode(self):
         """What dosing is to do: OFF, HELD or ON."""
@@ -187,15 +142,17 @@ class App:
             self.operations.watch_stop()
         if self.alarms.active:
             self.apply()
+        if self.alarms.changed:
+            self.must_record = True
 
     def _count_missed(self):
         dosing = self.dosing
-        why = (_STOPPED, _STOP_ALARM, _NO_RESERVE)[dosing.mode]
+        why = (missed.STOP, missed.STOP_ALARM, missed.NO_RESERVE)[dosing.mode]
         self.missed.add(why, dosing.missed_steps * self.cascade.pl_per_step, 1)
         dosing.missed_steps = 0
         if dosing.missed_seconds:
             seconds = dosing.missed_seconds
-            self.missed.add(_LATE, self.cascade.rate * seconds * 5 // 432, seconds)
+            self.missed.add(missed.LATE, self.cascade.rate * seconds * 5 // 432, seconds)
             dosing.missed_seconds = 0
 
     def _reserve(self, late):
@@ -215,7 +172,7 @@ class App:
         except OSError:
             self._write_failed()
             return
-        self.must_record = False
+        self.must_record = self.alarms.changed = False
         self._write_failing_since = None
         if self.alarms.present & 1 << alarms.EEPROM_DEAD:
             self.alarms.gone(alarms.EEPROM_DEAD)
@@ -232,6 +189,8 @@ class App:
     def _check_clock(self, late):
         """Every 20 s, in the middle of a second: is the RTC where counting says it is?"""
         self.log.retry()
+        if late > _CLOCK_LATE_MS:
+            return  # too near to the next second to tell whose it is
         if self.wallclock.is_wanted or self.alarms.active & 1 << alarms.RTC_LOST:
             return
         by = self.wallclock.difference(self.dosing.day, self.dosing.second)
@@ -242,8 +201,11 @@ class App:
                 self.apply()
             return
         self._clock_failures = 0
-        if by:
+        if by and self.wallclock.allows(by, self._executive.number):
             self.operations.step_clock(by)
+        elif by:
+            self.alarms.raise_(alarms.RTC_LOST)
+            self.apply()
 
     def _background(self, console_input):
         """Console and log, between the tasks. Returns the longest time (ms) until the next turn."""
@@ -257,8 +219,3 @@ class App:
         """(day, second, hundredth) of now, for the log."""
         late = self.board.ticks_diff(self.board.ticks_ms(), self.frame)
         return self.dosing.day, self.dosing.second, max(0, min(late // 10, 99))
-
-
-def _version_number():
-    major, minor, patch = version.FIRMWARE.split(".")
-    return int(major) * 10_000 + int(minor) * 100 + int(patch)

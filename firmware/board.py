@@ -22,8 +22,10 @@ _DRIVE = const(6)
 _WP = const(9)
 _LED = const(25)
 _I2C_HZ = const(400_000)
-_I2C_TIMEOUT_US = const(50_000)  # of a whole transfer; the longest, 1 KiB, takes 23 ms
-_WATCHDOG_MS = const(5_000)  # longest bounded wait in the firmware is below 1 s; RP2040's limit is 8,388 ms
+_I2C_TIMEOUT_US = const(5_000)  # of a whole transfer; the longest, a page, takes 1.7 ms
+_WATCHDOG_MS = const(5_000)  # a start takes up to 2.2 s, everything else less; RP2040's limit is 8,388 ms
+_WATCHDOG_CTRL = 0x40058000
+_WATCHDOG_ENABLE = 0x40000000
 # Watchdog scratch registers 0-3 survive every reset but power-on (RP2040 data sheet 4.7). Their addresses are no small
 # integers, so they stand here ready made: computing one in the tick would allocate.
 _SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
@@ -40,6 +42,23 @@ ticks_ms = time.ticks_ms
 ticks_us = time.ticks_us
 ticks_add = time.ticks_add
 ticks_diff = time.ticks_diff
+
+
+_armed = None  # the watchdog and the cause of the last reset, once arm() has run
+
+
+def arm():
+    """Arm the watchdog, first of all: nothing after this can hang for ever. The cause of the last reset is read before,
+    as arming rewrites the evidence."""
+    global _armed
+    cause = _reset_cause()
+    _armed = (WDT(timeout=_WATCHDOG_MS), cause)
+
+
+def disarm():
+    """Stop the watchdog (register access; there is no other way): for a board that does not start and waits at the
+    REPL to be flashed, its outputs safe."""
+    machine.mem32[_WATCHDOG_CTRL] = machine.mem32[_WATCHDOG_CTRL] & ~_WATCHDOG_ENABLE
 
 
 def safe_outputs():
@@ -65,11 +84,12 @@ class Scratch:
 
 
 class Board:
-    """All parts of the bench. Constructing it arms the watchdog; dosing starts only when drive(True) is called."""
+    """All parts of the bench. The watchdog must be armed; dosing starts only when drive(True) is called."""
 
     def __init__(self):
-        self.reset_cause = _reset_cause()  # before the watchdog is armed: that rewrites the evidence
-        self.watchdog = WDT(timeout=_WATCHDOG_MS)
+        if _armed is None:
+            raise RuntimeError("watchdog: not armed")
+        self.watchdog, self.reset_cause = _armed
         self._drive = Pin(_DRIVE, Pin.OUT, value=0)
         Pin(_DIR, Pin.OUT, value=0)
         self.led = Pin(_LED, Pin.OUT, value=0)
@@ -124,18 +144,26 @@ class Board:
             return sys.stdin.buffer.read(1)[0]
         return -1
 
-    def can_write(self):
-        """Whether the console takes bytes without waiting."""
+    def write(self, data):
+        """Write to the console what it takes at once; the count taken. Never waits for the host.
+
+        Ready to write means that there is room for one byte. MicroPython would wait for the host to make room for a
+        second one, for half a second each time, and the watchdog would bite.
+        """
+        for index in range(len(data)):
+            if not self._can_write():
+                return index
+            sys.stdout.buffer.write(data[index : index + 1])
+        return len(data)
+
+    def _can_write(self):
         for _ in self._output.ipoll(0):
             return True
         return False
 
-    def write(self, data):
-        """Write to the console what it takes; the count written."""
-        return sys.stdout.buffer.write(data) or 0
-
     def note_exception(self, error):
-        """Print an exception for whoever reads the console; the restart follows."""
+        """Print an exception for whoever reads the console. A host that does not read cannot hold up the restart that
+        follows for longer than the watchdog allows."""
         sys.print_exception(error)
 
 

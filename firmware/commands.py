@@ -95,27 +95,25 @@ class Commands:
         app = self._app
         verb = words[0] if words else ""
         if verb == "show" and len(words) == 1:
-            return app.show_calibration()
+            return app.calibrating.show()
         if verb == "set" and len(words) == 3:
-            app.stage_calibration(words[1], words[2])
+            app.calibrating.stage(words[1], words[2])
             return ()
         if verb == "commit" and len(words) == 1:
-            app.commit_calibration()
+            app.calibrating.commit()
             return ()
         if verb == "discard" and len(words) == 1:
-            app.staged_calibration = {}
+            app.calibrating.staged = {}
             return ()
         raise ValueError("calibrate: show, set KEY NUMBER, commit or discard is needed")
 
     def _stop(self, words):
         if not words:
-            self._app.stop(0)
-            return ()
+            return self._app.stop(0)
         _expect(len(words) == 3 and words[0] == "for", "stop", "nothing or `for NUMBER UNIT` after it")
         seconds = units.duration("stop for", words[1], words[2])
         _expect(1 <= seconds <= _STOP_MAX_S, "stop for = %s %s" % (words[1], words[2]), "1 s to 60 min")
-        self._app.stop(seconds)
-        return ()
+        return self._app.stop(seconds)
 
     def _resume(self, words):
         _expect(not words, "resume", "no words after it")

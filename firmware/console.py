@@ -1,6 +1,7 @@
 """Bytes to lines and lines to bytes on the USB console, without ever waiting for either (F12; invariant 7).
 
-At most 512 bytes and one command are taken a turn, and a few lines of an answer given. Output waits in RAM until the
+At most 512 bytes and one command are taken a turn, and one line of an answer is given (a line of the log is an EEPROM
+page: drawing many at once would delay the tick). Output waits in RAM until the
 host takes it; when the host does not, it is dropped, newest first, and dosing never notices. Control characters, Ctrl-C
 among them, are just bytes that no line may hold.
 """
@@ -10,8 +11,7 @@ from micropython import const
 MAX_LINE = const(120)
 _BYTES_PER_TURN = const(512)
 _OUTPUT_MAX = const(2_048)
-_CHUNK = const(64)
-_CHUNKS_PER_TURN = const(8)  # a line of the log is an EEPROM page: drawing all of it at once would delay the tick
+_OUTPUT_PER_TURN = const(256)
 _RETRY_MS = const(20)  # how soon to try again when the host does not take what waits
 _NEVER_MS = const(1_000)
 _BACKSPACE = (8, 127)
@@ -23,7 +23,7 @@ class Console:
     """A line-oriented console."""
 
     def __init__(self, board, commands):
-        """board: read_byte() -> int or -1; can_write(); write(memoryview) -> count. commands: commands.Commands."""
+        """board: read_byte() -> int or -1; write(memoryview) -> count taken. commands: commands.Commands."""
         self._board = board
         self._commands = commands
         self._line = bytearray(MAX_LINE)
@@ -95,8 +95,8 @@ class Console:
             return False
         try:
             self._lines = iter(self._commands.run(text.split()))
-        except ValueError as error:
-            self._refuse(str(error))
+        except Exception as error:  # noqa: BLE001 - see _fail
+            self._fail(error)
         return True
 
     def _refuse(self, reason):
@@ -114,16 +114,15 @@ class Console:
 
     def _flush(self):
         """Returns whether there is more to give to a host that takes it."""
-        for _ in range(_CHUNKS_PER_TURN):
-            if self._lines is not None and self._used < _OUTPUT_MAX // 2:
-                self._next_line(self._lines)
-            if not self._used or not self._board.can_write():
-                return False
-            count = self._board.write(memoryview(self._output)[: min(self._used, _CHUNK)])
-            if not count:
-                return False
+        if self._lines is not None and self._used < _OUTPUT_MAX // 2:
+            self._next_line(self._lines)
+        if self._used:
+            wanted = min(self._used, _OUTPUT_PER_TURN)
+            count = self._board.write(memoryview(self._output)[:wanted])
             self._output[: self._used - count] = self._output[count : self._used]
             self._used -= count
+            if count < wanted:
+                return False
         return bool(self._used) or self._lines is not None
 
     def _next_line(self, lines):
@@ -132,6 +131,11 @@ class Console:
         except StopIteration:
             self._lines = None
             self._put(b"ok\r\n")
-        except ValueError as error:
-            self._lines = None
-            self._refuse(str(error))
+        except Exception as error:  # noqa: BLE001 - see _fail
+            self._fail(error)
+
+    def _fail(self, error):
+        """A command failed: refused with its reason, or by an error that nobody foresaw. No such error may restart a
+        pump that doses: the console is not on the way from prescription to motor."""
+        self._lines = None
+        self._refuse(str(error) if isinstance(error, ValueError) else "internal: %s %s" % (type(error).__name__, error))

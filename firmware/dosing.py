@@ -14,7 +14,6 @@ from firmware.civil import SECONDS_PER_DAY
 from firmware.schedule import Schedule
 
 _TRAIN_US = const(990_000)  # a second's steps end within it, with 1 % to spare, so that trains never pile up
-_SHORTEST_US = const(495_000)  # the motor is never asked for more than twice the speed of its highest rate
 _SINGLE_US = const(2_000)  # a single step is over at once: nothing of its word is left to wait for
 _MAX_LATE_S = const(2)  # seconds that are still dosed when the tick was late; what is beyond them is missed
 
@@ -83,8 +82,7 @@ class Dosing:
             seconds -= 1
         self._ledger.note(self.day, self.second, self._cascade)
         if self.pending and self.mode == ON:
-            # A late tick's train ends with its second all the same, so that lateness is not handed on.
-            self._command(max(_TRAIN_US - late_ms % 1_000 * 1_000, _SHORTEST_US))
+            self._command(late_ms)
 
     def _second(self, dosed):
         due = self._cascade.second() if dosed else 0
@@ -102,14 +100,17 @@ class Dosing:
         self.second = second
         self.begin_second()
 
-    def _command(self, train_us):
-        if not self._train.idle():
-            return  # the last word still waits: these steps come with the next one
-        steps = self._ledger.take(min(self.pending, self._train.MAX_STEPS))
-        if steps:
-            self._train.start(steps, train_us // steps if steps > 1 else _SINGLE_US)
-            self.pending -= steps
-        if self.pending > 2 * (self._cascade.flow_pl // self._cascade.pl_per_step + 1):
+    def _command(self, late_ms):
+        nominal = self._cascade.flow_pl // self._cascade.pl_per_step + 1  # steps of a second, rounded up
+        if self._train.idle():  # otherwise the last word still waits: these steps come with the next one
+            steps = self._ledger.take(min(self.pending, 2 * nominal, self._train.MAX_STEPS))
+            if steps:
+                # A late tick's train ends with its second all the same, so that lateness is not handed on; but the
+                # motor is never asked for more than twice the speed of its rate.
+                train_us = max(_TRAIN_US - late_ms % 1_000 * 1_000, _TRAIN_US * steps // (2 * nominal))
+                self._train.start(steps, train_us // steps if steps > 1 else _SINGLE_US)
+                self.pending -= steps
+        if self.pending > 2 * nominal:
             # More than two seconds of flow could not be reserved: never caught up later.
             self.missed_steps += self.pending
             self.pending = 0

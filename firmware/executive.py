@@ -50,12 +50,12 @@ class Executive:
         wait = board.ticks_diff(self._due, board.ticks_ms())
         if wait <= 0:
             if self._in_middle:
-                self._run_middle()
+                self._run_middle(-wait)
             else:
                 self._run_start(-wait)
             self._supervisor.supervise(self.number, self._all)
-            wait = board.ticks_diff(self._due, board.ticks_ms())
-        wait = min(wait, self._background(self._input))
+        patience = self._background(self._input)
+        wait = min(patience, board.ticks_diff(self._due, board.ticks_ms()))
         self._input = board.wait(wait) if wait > 0 else True
 
     def _run_start(self, late):
@@ -74,11 +74,11 @@ class Executive:
                 break
         self._due = self._board.ticks_add(self._due, ahead)
 
-    def _run_middle(self):
+    def _run_middle(self, late):
         self._in_middle = False
         number = self.number
         for task in self._middle:
             if number - task.checked_in >= task.every:
-                task.run(0)
+                task.run(late)
                 task.checked_in = number
         self._due = self._board.ticks_add(self._due, _HALF_MS)

@@ -4,6 +4,7 @@ The manifest is the last file that a deployment writes, so a board without one h
 """
 
 import json
+import os
 from binascii import hexlify
 from hashlib import sha256
 
@@ -22,8 +23,17 @@ def fault(root):
         for name in files:
             if _hash(root + name, buffer) != files[name]:
                 return name + ": not what was flashed"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _stranger(root, files)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the image, the pump must not start
         return "manifest: %s" % error
+
+
+def _stranger(root, files):
+    """A code file that the manifest does not name, and that an import could find in place of one that it does."""
+    for folder in ("", "lib/", "firmware/"):
+        for name in os.listdir(root + folder if folder else root):
+            if (name.endswith(".py") or name.endswith(".mpy")) and folder + name not in files:  # noqa: PIE810 - MicroPython
+                return folder + name + ": was not flashed"
     return None
 
 

@@ -15,6 +15,7 @@ from micropython import const
 _FORMAT = "<QQQIIIHIHIHBB"
 _TOTAL_BITS = const(15)
 _TOTAL_MASK = const(0x7FFF)  # more steps than any reservation has: 60 s at 333 steps/s are 20,000
+_LOST_RECORD_MAX = const(0x3FFF)  # a total that is further ahead lies behind
 _WORD_MASK = const(0x3FFFFFFF)
 _DAY_MASK = const(0xFFF)
 _RESERVE_S = const(55)  # one reservation: with the second in progress and the two looked ahead, below 60 s
@@ -64,7 +65,7 @@ class Ledger:
         The caller commands exactly that many, after this returns.
         """
         room = self.reserved - self.used
-        steps = min(steps, room)
+        steps = max(0, min(steps, room))
         if steps:
             used = self.used + steps
             self.used = used
@@ -175,12 +176,17 @@ class Ledger:
         return True, True, 0, max(0, day), min(mark & 0x1FFFF, 86_399)
 
     def _used_from_scratch(self):
-        """The larger of the two copies: a reset may have come between them, and the count rounds against dosing."""
-        used = max(
-            _used_of(self._scratch[0], self.counted),
-            _used_of(self._scratch[1] ^ _WORD_MASK, self.counted),
-        )
-        return -1 if used > self.reserved else used
+        """The larger of the two copies: a reset may have come between them, and the count rounds against dosing.
+
+        Two copies that agree are believed beyond the reservation too: then the newest record was lost, and they are the
+        only evidence of the steps that it had reserved.
+        """
+        one = _used_of(self._scratch[0], self.counted)
+        other = _used_of(self._scratch[1] ^ _WORD_MASK, self.counted)
+        used = max(one, other)
+        if used <= self.reserved:
+            return used
+        return used if one == other and used <= _LOST_RECORD_MAX else -1
 
     def _restore_remainder(self, cascade):
         acc, rem = self._scratch[3] >> 9, self._scratch[3] & 0x1FF

@@ -1,5 +1,8 @@
 """Missed volume: demanded, not delivered, never caught up; counted and logged (docs/REQUIREMENTS.md, rule D3)."""
 
+from firmware.events import NAMES
+
+START_UP, HANG, STOP_ALARM, LATE, NO_RESERVE, STOP = range(len(NAMES["why"]))
 _REPORT_S = 3_600  # a long stop is reported once an hour, not once a second
 
 

@@ -1,9 +1,11 @@
 """What an operator can order: prescriptions, stop and resume, clock, calibration. Each is done whole or refused."""
 
-from firmware import alarms, calibration, civil, ledger, staging, status, units
+from firmware import alarms, civil, ledger, staging, status
+from firmware.calibrating import Calibrating
 from firmware.staging import Staging
 
 _STOPPED_ALARM_S = 48 * 3_600
+_REFUSED_EVERY_MS = 60_000
 
 
 class Operations:
@@ -13,7 +15,8 @@ class Operations:
         """app: app.App."""
         self._app = app
         self.staging = Staging()
-        self.staged_calibration = {}
+        self.calibrating = Calibrating(app)
+        self._refused_at = None  # ticks_ms of the last refusal of a prescription that was logged
 
     @property
     def log(self):
@@ -35,20 +38,27 @@ class Operations:
         """Compute what was staged; host and pump must have come to the same. Returns the comparison with the old."""
         if self._app.records.calibration is None:
             raise ValueError("program stage end: the pump has no calibration; `calibrate` comes first")
-        rx = self.staging.end(self._app.records.calibration)
+        try:
+            rx = self.staging.end(self._app.records.calibration)
+        except ValueError:
+            self._refused_program()
+            raise
         own = staging.digest(rx)
         if own != digest:
             self.staging.discard()
+            self._refused_program()
             raise ValueError("digest = %s: the pump computed %s; nothing is staged" % (digest, own))
         self.log.log("staged", digest=int(own, 16))
-        return staging.show(self.prescription, rx)
+        return staging.show(self.prescription, rx) + self.calibrating.lines()
 
     def commit(self, digest):
         """Put the staged prescription in force. Dosing goes on undisturbed until then, and by the new one after."""
         app = self._app
         rx = self.staging.complete
         if rx is None:
+            self._refused_program()
             raise ValueError("program commit: nothing is staged")
+        app.records.need_loaded("program commit")
         if staging.digest(rx) != digest:
             raise ValueError("digest = %s: %s is staged" % (digest, staging.digest(rx)))
         rx.validate(app.records.calibration)
@@ -59,20 +69,27 @@ class Operations:
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
         self.staging.discard()
         app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
-        app.dosing.schedule = rx.schedule(app.records.calibration)
-        app.changed()
-        app.apply()
+        app.take_up_schedule()
         app.log.log("committed", digest=int(digest, 16), sequence=app.records.prescriptions.sequence)
+
+    def _refused_program(self):
+        """Log it, once a minute at most: a host that only makes noise must not fill the log."""
+        now = self._app.board.ticks_ms()
+        if self._refused_at is None or self._app.board.ticks_diff(now, self._refused_at) > _REFUSED_EVERY_MS:
+            self._refused_at = now
+            self.log.log("refused")
 
     def discard(self):
         """Forget what is staged."""
+        if not self.staging.open and self.staging.complete is None:
+            raise ValueError("program discard: nothing is staged")
         self.staging.discard()
         self.log.log("discarded")
 
     # -- stop and resume --------------------------------------------------------------------------------------
 
     def stop(self, seconds):
-        """Stop delivery: for so many seconds (1..3,600), or with 0 until `resume`."""
+        """Stop delivery: for so many seconds (1..3,600), or with 0 until `resume`. Returns lines for the operator."""
         app = self._app
         state = app.ledger
         if state.state == ledger.SAFE:
@@ -80,7 +97,7 @@ class Operations:
         if state.state == ledger.STOPPED:
             if seconds:
                 raise ValueError("stop for: the pump is stopped until `resume`, and would resume by itself")
-            return  # the 48 h since the stop began run on
+            return ()  # the 48 h since the stop began run on
         dosing = app.dosing
         if seconds:
             state.state = ledger.PAUSED
@@ -89,8 +106,11 @@ class Operations:
             state.state = ledger.STOPPED
             app.stopped_for = 0
         state.stop_day, state.stop_second = civil.shifted(dosing.day, dosing.second, seconds)
+        self.log.log("stop", by=0, seconds=seconds)
         self._state_changed()
-        self.log.log("stop", by=0, minutes=(seconds + 59) // 60)
+        if app.must_record:
+            return ["stopped, but not yet stored: the EEPROM refuses, and a power cut would undo it"]
+        return ()
 
     def resume(self):
         """Start delivery. Refused while an alarm that stops delivery is active, or with nothing to give."""
@@ -115,8 +135,10 @@ class Operations:
         self._state_changed()
 
     def _state_changed(self):
+        """The new state takes effect and is in the EEPROM before the operator reads `ok`."""
         self._app.must_record = True
         self._app.apply()
+        self._app.record_state()
 
     def watch_stop(self):
         """Once a second while stopped by the operator."""
@@ -180,57 +202,3 @@ class Operations:
             stop_day, stop_second = civil.shifted(state.stop_day, state.stop_second, by)
             state.stop_day, state.stop_second = (stop_day, stop_second) if stop_day >= 0 else (0, 0)
             app.must_record = True
-
-    # -- calibration ------------------------------------------------------------------------------------------
-
-    def show_calibration(self):
-        """Every calibration value with its unit, and what is staged."""
-        values = self._app.records.calibration
-        lines = values.show() if values is not None else ["calibration: none"]
-        return lines + ["staged %s: %s" % (name, value) for name, value in sorted(self.staged_calibration.items())]
-
-    def stage_calibration(self, name, text):
-        """Stage one value: a whole number in the unit that `calibrate show` names."""
-        value = text
-        if name != "serial" and name not in [field[0] for field in calibration.FIELDS]:
-            raise ValueError("calibration.%s: no such value; `calibrate show` lists them" % name)
-        if name != "serial":
-            value, decimals = units.number("calibration." + name, text)
-            if decimals:
-                raise ValueError("calibration.%s = %s: a whole number" % (name, text))
-        staged = dict(self.staged_calibration)
-        staged[name] = value
-        self._calibration_with(staged)
-        self.staged_calibration = staged
-
-    def _calibration_with(self, staged):
-        values = self._app.records.calibration
-        known = {"serial": values.serial} if values is not None else {}
-        if values is not None:
-            for field in calibration.FIELDS:
-                known[field[0]] = getattr(values, field[0])
-        known.update(staged)
-        return calibration.Calibration(**known)
-
-    def commit_calibration(self):
-        """Put the staged calibration in force. Refused while the pump delivers, or when the prescription forbids it."""
-        app = self._app
-        if app.records.calibration is None:
-            names = ["serial"] + [field[0] for field in calibration.FIELDS]
-            missing = [name for name in names if name not in self.staged_calibration]
-            if missing:  # no value of a pump is ever assumed
-                raise ValueError("calibrate commit: %s missing, and no calibration is in force" % ", ".join(missing))
-        values = self._calibration_with(self.staged_calibration)
-        if self.prescription is not None:
-            if app.ledger.state == ledger.RUNNING:
-                raise ValueError("calibrate commit: `stop` comes first")
-            self.prescription.validate(values)
-        try:
-            app.records.commit_calibration(values, app.dosing.day, app.dosing.second)
-        except OSError as error:
-            app.log.log("write_failed", record=2)
-            raise ValueError("calibrate commit: the EEPROM refused it (%s)" % error)
-        self.staged_calibration = {}
-        app.alarms.gone(alarms.CALIBRATION_DAMAGED)
-        app.alarms.gone(alarms.LEDGER_DAMAGED)  # if there was none, a new one has begun
-        app.log.log("calibrated", sequence=app.records.calibrations.sequence)

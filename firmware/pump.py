@@ -18,10 +18,12 @@ def run():
     board.restart()
 
 
-# Nothing of the application has run, and the outputs are safe: a board with a damaged image waits at the REPL for the
-# next `make flash`. On CPython (no root) the sources themselves are the image.
+board.arm()
+# On CPython (no root) the sources themselves are the image.
 _fault = image.fault(board.IMAGE_ROOT) if board.IMAGE_ROOT is not None else None
 if _fault is None:
     run()
 else:
+    # Nothing of the application has run, the outputs are safe: the board waits at the REPL for the next `make flash`.
+    board.disarm()
     print("thecal: the image is damaged, the pump does not start. " + _fault)

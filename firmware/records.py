@@ -21,6 +21,7 @@ class Records:
         self.cascade = Cascade(reference.pl_per_step)
         self.ledger = Ledger(self._ring, scratch, reference.pl_per_step)
         self.recovered = (False, False, 0, 0, 0)
+        self.loaded = False  # whether everything could be read; before that nothing may be committed
 
     def load(self):
         """Read everything. Returns the alarms (indices into alarms.TABLE) that what was found calls for."""
@@ -31,7 +32,8 @@ class Records:
             self._load_ledger(found)
         except OSError:
             self.prescription = None
-            found.append(alarms.EEPROM_DEAD)
+            return [alarms.EEPROM_DEAD]
+        self.loaded = True
         return found
 
     def _load_calibration(self, found):
@@ -75,6 +77,12 @@ class Records:
             found.append(alarms.CALIBRATION_DAMAGED)
         elif self.prescription is None and not found and self.ledger.state in (RUNNING, PAUSED):
             found.append(alarms.PRESCRIPTION_DAMAGED)
+
+    def need_loaded(self, command):
+        """Raise ValueError unless everything was read: what lies in an EEPROM that did not answer must not be taken for
+        nothing, and overwritten."""
+        if not self.loaded:
+            raise ValueError("%s: the EEPROM could not be read at the start; power-cycle the pump" % command)
 
     def commit_prescription(self, rx):
         """Put a validated prescription in force, as one record. Raises OSError; the old one then stays."""

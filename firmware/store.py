@@ -92,7 +92,9 @@ class Store:
     def _read(self, slot):
         """(condition, sequence, payload) of one slot."""
         record = bytearray(self._pages * PAGE)
-        self._eeprom.read_into((self._first + slot * self._pages) * PAGE, record)
+        first = self._first + slot * self._pages
+        for index in range(self._pages):  # a page at a time: no bus transfer may take long
+            self._eeprom.read_into((first + index) * PAGE, memoryview(record)[index * PAGE : (index + 1) * PAGE])
         magic, version, kind, sequence, length = struct.unpack_from(_HEAD, record, 0)
         end = _HEAD_SIZE + length
         ours = magic == _MAGIC and version == EEPROM_FORMAT and kind == self._kind

@@ -11,6 +11,7 @@ from firmware import civil
 _EDGE_WAIT_MS = const(1_100)
 _POLL_MS = const(2)
 _STEP_MAX_S = const(2)  # beyond it the two clocks disagree and neither is believed
+_FRAMES_PER_STEP = const(10_000)  # 100 ppm
 
 
 class WallClock:
@@ -21,6 +22,7 @@ class WallClock:
         self._rtc = rtc
         self._board = board
         self.is_wanted = False  # the operator has said what time it is, and it is not set yet
+        self._followed = 0  # seconds that the RTC has run away from the processor since it was set or the pump started
         self._wanted = (0, 0, 0)  # day, second, and the ticks_ms when the operator said so
 
     def read(self):
@@ -56,6 +58,13 @@ class WallClock:
         by = civil.seconds_between(day, second, now[0], now[1])
         return by if -_STEP_MAX_S <= by <= _STEP_MAX_S else None
 
+    def allows(self, by, frames):
+        """Whether to follow the RTC by so many seconds more. Both clocks are crystals: together they may part by 2 s
+        and 100 ppm of the time (in frames of a second), and no further (R49)."""
+        self._followed += by
+        limit = _STEP_MAX_S + frames // _FRAMES_PER_STEP
+        return -limit <= self._followed <= limit
+
     def want(self, day, second):
         """Take note of the operator's local time; it is set at the start of a frame."""
         self._wanted = (day, second, self._board.ticks_ms())
@@ -65,6 +74,7 @@ class WallClock:
         """The operator's local time, counted on to now and rounded to a second; it is wanted no longer."""
         day, second, since = self._wanted
         self.is_wanted = False
+        self._followed = 0
         waited = self._board.ticks_diff(self._board.ticks_ms(), since)
         return civil.shifted(day, second, (waited + 500) // 1_000)
 

@@ -62,6 +62,7 @@ def test_status_tells_what_the_pump_is_doing(pump: Pump):
 @pytest.mark.requirement("F12")
 def test_log_gives_the_newest_events_oldest_first(pump: Pump):
     for _ in range(3):
+        pump.ask("program stage begin")
         pump.ask("program discard")
     lines = pump.ask("log 2")
     assert [line.split()[2:] for line in lines[:-1]] == [["info", "discarded"]] * 2
@@ -112,7 +113,10 @@ def test_a_wrong_form_is_refused_and_names_what_is_needed(pump: Pump, line: str)
 def test_a_prescription_is_staged_shown_and_committed_at_once(pump: Pump):
     digest, answer = pump.stage(prescription(basal="20 mL/day"))
     assert "basal: 10000 uL/day (20000 ug/day) -> 20000 uL/day (40000 ug/day)" in answer
-    assert pump.ask("program show") == answer
+    shown = pump.ask("program show")[:-1]
+    assert answer[: len(shown)] == shown
+    assert "tubing_nl: 140000 nL" in answer  # what the volumes rest on is shown at every confirmation
+    assert "calibration: version 1" in answer
     assert 9 * 4.63 <= pump.steps_within(10) <= 11 * 4.63  # the old one is undisturbed until the commit
     assert pump.ask(f"program commit {digest}") == ["ok"]
     pump.run(2)
@@ -375,7 +379,7 @@ def test_reading_a_full_log_does_not_delay_a_step():
     """352 events are some 800 ms of EEPROM traffic; the tick comes first."""
     pump = Pump(prescription(basal="28.8 mL/day"))
     for _ in range(120):
-        pump.type(b"\x15program discard\r" * 3)
+        pump.type(b"\x15program stage begin\rprogram discard\r" * 3)
         pump.run(0.1)
     pump.run(5.9)  # shortly before the next frame
     quiet = pump.bench.motor.step_times[-1]

@@ -1,0 +1,71 @@
+"""What an operator can order about calibration: show, stage, commit. Nothing of a pump is ever assumed."""
+
+from firmware import alarms, calibration, ledger, units
+
+
+class Calibrating:
+    """The calibration orders of one pump. A refusal is a ValueError that names field, value and what is allowed."""
+
+    def __init__(self, app):
+        """app: app.App."""
+        self._app = app
+        self.staged = {}
+
+    def lines(self):
+        """What the volumes of a confirmation rest on: a wrong tubing volume that nobody was shown caused a recall."""
+        records = self._app.records
+        if records.calibration is None:
+            return ["calibration: none"]
+        return ["calibration: version %d" % records.calibrations.sequence] + records.calibration.show()
+
+    def show(self):
+        """Every calibration value with its unit, and what is staged."""
+        return self.lines() + ["staged %s: %s" % (name, value) for name, value in sorted(self.staged.items())]
+
+    def stage(self, name, text):
+        """Stage one value: a whole number in the unit that `calibrate show` names."""
+        value = text
+        if name != "serial" and name not in [field[0] for field in calibration.FIELDS]:
+            raise ValueError("calibration.%s: no such value; `calibrate show` lists them" % name)
+        if name != "serial":
+            value, decimals = units.number("calibration." + name, text)
+            if decimals:
+                raise ValueError("calibration.%s = %s: a whole number" % (name, text))
+        staged = dict(self.staged)
+        staged[name] = value
+        self._with(staged)
+        self.staged = staged
+
+    def _with(self, staged):
+        values = self._app.records.calibration
+        known = {"serial": values.serial} if values is not None else {}
+        if values is not None:
+            for field in calibration.FIELDS:
+                known[field[0]] = getattr(values, field[0])
+        known.update(staged)
+        return calibration.Calibration(**known)
+
+    def commit(self):
+        """Put the staged calibration in force. Refused while the pump delivers, or when the prescription forbids it."""
+        app = self._app
+        app.records.need_loaded("calibrate commit")
+        if app.records.calibration is None:
+            names = ["serial"] + [field[0] for field in calibration.FIELDS]
+            missing = [name for name in names if name not in self.staged]
+            if missing:  # no value of a pump is ever assumed
+                raise ValueError("calibrate commit: %s missing, and no calibration is in force" % ", ".join(missing))
+        values = self._with(self.staged)
+        if app.records.prescription is not None:
+            if app.ledger.state in (ledger.RUNNING, ledger.PAUSED):  # a timed stop ends by itself
+                raise ValueError("calibrate commit: `stop` comes first")
+            app.records.prescription.validate(values)
+        try:
+            app.records.commit_calibration(values, app.dosing.day, app.dosing.second)
+        except OSError as error:
+            app.log.log("write_failed", record=2)
+            raise ValueError("calibrate commit: the EEPROM refused it (%s)" % error)
+        self.staged = {}
+        app.alarms.gone(alarms.CALIBRATION_DAMAGED)
+        app.alarms.gone(alarms.LEDGER_DAMAGED)  # if there was none, a new one has begun
+        app.take_up_schedule()
+        app.log.log("calibrated", sequence=app.records.calibrations.sequence)

@@ -1,0 +1,88 @@
+"""From power-on to the first frame: read the records, find the second's edge, say what was lost, power the motor."""
+
+from micropython import const
+
+from firmware import alarms, events, ledger, missed, version
+from firmware.dosing import ON
+
+# Reset to the first line of App on the bench: MicroPython's start, the image check, the imports. No clock of the pump
+# saw it, so it is a measured constant.
+_BOOT_MS = const(824)
+_LOAD_TRIES = const(5)
+_LOAD_AGAIN_MS = const(200)
+_HANG_MAX_S = const(60)  # a bite comes within 10 s; more is a clock that cannot be believed
+
+
+def start(app):
+    """Bring up an app.App until its first frame may begin, which is at app.frame + 1 s."""
+    found = _load(app)
+    now = app.wallclock.wait_for_edge()
+    app.frame = app.board.ticks_ms()
+    start_ms = app.board.ticks_diff(app.frame, app.began) + _BOOT_MS
+    _, exact, assumed, last_day, last_second = app.records.recovered
+    day, second = now if now is not None else (last_day, last_second)
+    app.dosing.set_time(day, second)
+    app.log.log("boot", cause=app.board.reset_cause, firmware=_version_number(), start_ms=start_ms)
+    _raise_alarms(app, found, now is None)
+    if assumed:
+        app.log.log("assumed", steps=assumed, volume_nl=assumed * app.cascade.pl_per_step // 1_000)
+    _take_up_stop(app, day, second)
+    app.schedule()
+    if app.mode() == ON:
+        _miss_start(app, (last_day, last_second) if exact and now is not None else None, start_ms)
+    app.must_record = True
+    app.apply()
+    app.dosing.begin_second()
+    app.ledger.note(day, second, app.cascade)  # the record makes the scratch registers valid: all four of them
+    app.record_state()  # the first second's steps are reserved before its tick
+
+
+def _load(app):
+    """Read the records; a part that does not answer at once gets a second. Returns the alarms that they call for."""
+    found = app.records.load()
+    for _ in range(_LOAD_TRIES):
+        if app.records.loaded:
+            break
+        app.board.sleep_ms(_LOAD_AGAIN_MS)
+        found = app.records.load()
+    return found
+
+
+def _raise_alarms(app, found, clock_lost):
+    app.alarms.restore(app.ledger.alarms)
+    if clock_lost:
+        app.alarms.raise_(alarms.RTC_LOST)
+    for alarm in found:
+        app.alarms.raise_(alarm)
+
+
+def _take_up_stop(app, day, second):
+    state = app.ledger
+    if not app.records.recovered[0]:
+        return
+    if state.state == ledger.PAUSED:
+        left = app.operations.until(state.stop_day, state.stop_second, day, second)
+        app.stop_left = max(1, min(left, 3_600))
+    elif state.state == ledger.STOPPED:
+        app.stopped_for = max(0, -app.operations.until(state.stop_day, state.stop_second, day, second))
+
+
+def _miss_start(app, since, start_ms):
+    """What was demanded while the pump hung or started: from the last sign of life, or from the power-on."""
+    week_second = app.operations.week_second()
+    if since is None:
+        rate = app.dosing.schedule.rate_at(week_second)
+        app.missed.add(missed.START_UP, rate * start_ms // 86_400, (start_ms + 999) // 1_000)
+    else:
+        seconds = -app.operations.until(since[0], since[1], app.dosing.day, app.dosing.second)
+        seconds = max(0, min(seconds, _HANG_MAX_S))
+        whole, rest = app.dosing.schedule.demand((week_second - seconds) % 604_800, seconds)
+        hung = events.CAUSES[app.board.reset_cause] == "watchdog"
+        why = missed.HANG if hung else missed.START_UP
+        app.missed.add(why, whole * 1_000 + rest * 1_000 // 86_400, seconds)
+    app.missed.report()
+
+
+def _version_number():
+    major, minor, patch = version.FIRMWARE.split(".")
+    return int(major) * 10_000 + int(minor) * 100 + int(patch)
