@@ -89,6 +89,19 @@ def test_a_pump_with_a_damaged_image_does_not_start(image: Path, deployed_flash:
 
 
 @pytest.mark.requirement("F14")
+@pytest.mark.parametrize("name", ["firmware/cascade.py", "dosing.mpy", "lib/older.py"])
+def test_code_that_was_not_flashed_keeps_the_pump_from_starting(name: str, image: Path, deployed_flash: bytes) -> None:
+    fs = mounted(deployed_flash)
+    with fs.open(name, "w") as file:
+        file.write("# an import would find this first")
+    fs.unmount()
+    result, console = _boot(image, fs)
+    assert result.motor.pulses == 0
+    assert f"{name}: was not flashed".encode() in console
+    assert console.count(b"the image is damaged") == 1  # the watchdog does not bite a board that waits to be flashed
+
+
+@pytest.mark.requirement("F14")
 def test_a_pump_whose_deployment_was_interrupted_does_not_start(image: Path, deployed_flash: bytes) -> None:
     fs = mounted(deployed_flash)
     fs.remove("manifest.json")

@@ -9,7 +9,7 @@ from firmware.console import Console
 from thecal.models.bench import PumpConfig
 from thecal.prescription import RateRange
 from thecal.prescription_toml import parse_prescription
-from thecal.programming import calibration_values
+from thecal.programming import MemoryEeprom, calibration_values, firmware
 
 
 def refused(pump: Pump, line: str) -> str:
@@ -138,3 +138,66 @@ def test_refusing_prescriptions_without_end_leaves_the_log_alone():
         pump.run(0.5)
     lines = [line for line in pump.ask("log 100") if "refused" in line or "discarded" in line]
     assert len(lines) == 1
+
+
+@pytest.mark.requirement("F11", "I1")
+def test_steps_that_the_generator_does_not_take_are_missed_and_not_caught_up():
+    pump = Pump(prescription(basal="20 mL/day"))
+    before = int(pump.status()["missed_nl"])
+    trains = pump.twin.world.trains
+    assert trains is not None
+    free = trains.waiting  # type: ignore[attr-defined]
+    trains.waiting = lambda: 1  # type: ignore[attr-defined] # a word that never leaves the FIFO
+    pump.run(60)
+    trains.waiting = free  # type: ignore[attr-defined]
+    assert int(pump.status()["missed_nl"]) - before > 55 * 231
+    assert pump.steps_within(5) <= 5 * 10 + 2 * 10 + 10
+
+
+@pytest.mark.requirement("F10", "I2")
+def test_steps_that_only_the_scratch_registers_know_of_are_counted():
+    """The newest ledger page rots: a watchdog reset finds an older record, and more steps than it had reserved."""
+    pump = Pump(prescription(basal="20 mL/day"))
+    pump.run(130)
+    records = firmware("records").Records(MemoryEeprom(pump.bench.eeprom.image()), [0, 0, 0, 0])
+    records.load()
+    pump.bench.eeprom.memory[records.ledger._ring.page * 64 + 20] ^= 1
+    pump.twin.at(pump.twin.now_ns(), pump.twin.hang)
+    pump.run(12)
+    made = pump.bench.motor.steps
+    assert int(pump.status()["ledger_steps"]) >= made > 1_200
+
+
+@pytest.mark.requirement("F11", "R16")
+@pytest.mark.parametrize("late_ms", [0, 100, 600, 999, 1_000, 1_600, 1_999])
+def test_the_motor_is_never_asked_for_more_than_twice_the_speed_of_its_rate(late_ms: int):
+    class Train:
+        MAX_STEPS = 1_023
+        words: list[tuple[int, int]] = []
+
+        def idle(self) -> bool:
+            return True
+
+        def start(self, steps: int, interval_us: int) -> bool:
+            self.words.append((steps, interval_us))
+            return True
+
+    class Ledger:
+        def take(self, steps: int) -> int:
+            return steps
+
+        def note(self, *state: object) -> None:
+            return None
+
+    cascade = firmware("cascade").Cascade(1_000)
+    module = firmware("dosing")
+    dosing = module.Dosing(cascade, Ledger(), Train())
+    dosing.schedule = firmware("schedule").Schedule(28_800_000, ())
+    dosing.mode = module.ON
+    dosing.begin_second()
+    Train.words.clear()
+    for _ in range(4):
+        dosing.tick(late_ms)
+    nominal_us = 1_000_000 * 86_400 * 1_000 // (28_800_000 * 1_000)
+    assert Train.words
+    assert all(2 * interval >= 0.97 * nominal_us for _, interval in Train.words), Train.words
