@@ -21,13 +21,13 @@ TABLE = (
     ("staged", INFO, ("digest",)),
     ("committed", INFO, ("digest", "sequence")),
     ("discarded", INFO, ()),
-    ("refused", "low", ()),
     ("clock_set", INFO, ("by_s",)),
     ("clock_step", "low", ("by_s",)),
     ("alarm", "high", ("alarm",)),
     ("alarm_end", INFO, ("alarm",)),
     ("write_failed", "medium", ("record",)),
     ("calibrated", INFO, ("sequence",)),
+    ("refused", "low", ()),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
 CAUSES = ("power_on", "watchdog", "commanded")
