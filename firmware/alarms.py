@@ -26,6 +26,11 @@ TABLE = (
 PRESCRIPTION_DAMAGED, CALIBRATION_DAMAGED, LEDGER_DAMAGED, EEPROM_DEAD, RTC_LOST, STOPPED_48H = range(len(TABLE))
 
 
+def codes(mask):
+    """The codes in a mask of alarms."""
+    return [row[0] for alarm, row in enumerate(TABLE) if mask & 1 << alarm]
+
+
 class Alarms:
     """Active alarms as a mask; `present` are those whose cause is still there."""
 
@@ -59,7 +64,7 @@ class Alarms:
         for alarm in range(len(TABLE)):
             if self.active & ~self.present & 1 << alarm:
                 self._end(alarm)
-        return self.codes(self.active)
+        return codes(self.active)
 
     def _end(self, alarm):
         self.active &= ~(1 << alarm)
@@ -90,7 +95,3 @@ class Alarms:
             if self.active & 1 << alarm:
                 worst = max(worst, row[2])
         return worst
-
-    def codes(self, mask):
-        """The codes in a mask."""
-        return [row[0] for alarm, row in enumerate(TABLE) if mask & 1 << alarm]

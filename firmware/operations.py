@@ -118,7 +118,7 @@ class Operations:
         if self.prescription is None:
             raise ValueError("resume: there is no prescription")
         if app.alarms.reaction() == alarms.STOP:
-            raise ValueError("resume: alarm %s; `clear` comes first" % ", ".join(app.alarms.codes(app.alarms.active)))
+            raise ValueError("resume: alarm %s; `clear` comes first" % ", ".join(alarms.codes(app.alarms.active)))
         if app.ledger.state == ledger.RUNNING:
             raise ValueError("resume: delivery is not stopped")
         self._run_again()

@@ -10,6 +10,8 @@ from support import check_exact, continuous, flex, on_twin, scenario
 
 from thecal.scenario import Scenario
 from thecal.sim import Result, make_bench, simulate
+from thecal.target import Target
+from thecal.twin.twin import Twin
 
 CONTROL_PERIOD_NS = S
 
@@ -91,3 +93,40 @@ def test_both_targets_make_the_same_steps(name: str, board: Pump) -> None:
 def test_the_board_itself_is_exact(name: str, board: Pump) -> None:
     plan = SCENARIOS[name]
     check_exact(plan, on_board(plan, board))
+
+
+def first_rtc_access_ms(target: Target) -> float:
+    """When a pump that is switched on at 0 first asks its RTC: from there on, both targets wait for the same edge."""
+    seen: list[int] = []
+    rtc = target.bench.rtc
+    inner = rtc.start
+
+    def start(read: bool, now_ns: int) -> bool:
+        seen.append(now_ns)
+        return inner(read, now_ns)
+
+    rtc.start = start  # type: ignore[method-assign]
+    target.run(3 * S)
+    return seen[0] / 1e6
+
+
+@pytest.mark.requirement("F11")
+def test_the_twin_starts_as_fast_as_the_board(board: Pump) -> None:
+    """A firmware that grows starts later; then the twin must too, or the two would begin on different seconds."""
+    plan = SCENARIOS["power cuts"]
+    twin = first_rtc_access_ms(Twin(make_bench(plan), plan.seed))
+    emulated = first_rtc_access_ms(board(make_bench(plan)))
+    assert abs(emulated - twin) < 20, f"add {emulated - twin:.0f} ms to BOOT_NS in tools/thecal/twin/twin.py"
+
+
+@pytest.mark.requirement("F12", "I7")
+def test_after_a_flood_the_console_is_free_at_once(board: Pump) -> None:
+    plan = scenario(
+        continuous("10 mL/day"),
+        "25 s",
+        {"at": "8 s", "do": "console_flood", "for": "2 s"},
+        {"at": "11 s", "do": "command", "line": "stop"},
+    )
+    twin, emulated = on_twin(plan), on_board(plan, board)
+    assert emulated.summary.state == twin.summary.state == "stopped"
+    assert len(emulated.step_times_ns) == len(twin.step_times_ns)

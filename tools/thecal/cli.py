@@ -100,8 +100,12 @@ def sim(
     if target not in targets.NAMES:
         fail(WRONG_USE, f"--target = {target}: {' or '.join(targets.NAMES)}")
     plan = _scenario(scenario)
-    result = _simulate(plan, target)
-    simulation.write(result, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+        result = _simulate(plan, target)
+        simulation.write(result, folder)
+    except OSError as error:
+        fail(WRONG_USE, f"--out = {folder}: {error}")
     record = result.summary.record()
     if as_json:
         print(json.dumps(record, indent=2))

@@ -124,7 +124,7 @@ def report(scenario: Scenario, result: Result, console: Console) -> bool:
     """Print the balance and what happened. Returns whether every run is within one step."""
     step_nl = Fraction(scenario.pump.pl_per_step, 1000)
     table = Table(title="Demanded and delivered, from each power-on to the next cut")
-    for name in ("from", "to", "demanded, nL", "delivered, nL", "difference, nL", "below one step"):
+    for name in ("from", "to", "demanded while dosing, nL", "delivered, nL", "difference, nL", "below one step"):
         table.add_column(name, justify="right")
     good = True
     for run in runs(scenario, result):
@@ -139,6 +139,10 @@ def report(scenario: Scenario, result: Result, console: Console) -> bool:
             f"{'yes' if within else 'NO'} ({float(step_nl):g} nL)",
         )
     console.print(table)
+    console.print(
+        "Demanded while dosing: exact, over the whole seconds in which the pump dosed. The start (about 2 s), the "
+        "hang, the stop and the second in progress at a cut are not in it; the pump logs what it missed."
+    )
     story = Table(title="What happened, in the pump's own words")
     for name in ("pump time", "severity", "event", "details"):
         story.add_column(name)

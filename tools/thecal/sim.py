@@ -9,18 +9,18 @@ from pathlib import Path
 from random import Random
 
 from thecal import noise, outputs
-from thecal.link import parse_status
 from thecal.logtap import LogTap
 from thecal.models.bench import Bench
+from thecal.outcome import Snapshot, summary
 from thecal.outputs import LoggedEvent, Summary
-from thecal.programming import MemoryEeprom, firmware, pack, programmed_image
+from thecal.programming import pack, programmed_image
 from thecal.scenario import Scenario
 from thecal.scenario_events import Command, ConsoleFlood, Event, Hang, PowerCut, Program, SetClock
 from thecal.target import Target
 
 _S = 1_000_000_000
 _MS = 1_000_000
-_STATUS_BEFORE_NS = 300 * _MS  # the closing `status` is asked so long before the end, and is answered before it
+_ANSWER_NS = 2 * _S
 # What a USB host needs to deliver a line. So one typed at a whole second arrives after that second's tick, on both
 # targets, though their ticks are not at the same millisecond.
 _HOST_LATENCY_NS = 20 * _MS
@@ -63,7 +63,6 @@ class Simulation:
         self._tap = LogTap(target.bench.eeprom)
         self._rng = Random(scenario.seed)
         self._console = bytearray()
-        self._answer_from: int | None = None
         self._end_ns = scenario.duration_ns
         self._off: list[tuple[int, int]] = []
         target.on_console = self._console.extend
@@ -73,13 +72,17 @@ class Simulation:
         target = self._target
         for event in self._scenario.events:
             target.at(event.at_ns, self._action(event))
-        target.at(max(0, self._end_ns - _STATUS_BEFORE_NS), self._ask_status)
         for part in range(1, _PROGRESS_STEPS + 1):
             target.run(self._end_ns * part // _PROGRESS_STEPS)
             progress(part / _PROGRESS_STEPS)
+        end = Snapshot.of(target)
+        times = list(target.bench.motor.step_times)
+        console = bytes(self._console)
+        answer = self._answer() if end.powered else ""
         self._tap.settle()
-        times = [t for t in target.bench.motor.step_times if t <= self._end_ns]
-        return Result(times, self._tap.events, self._summary(), bytes(self._console), self._powered())
+        events = [event for event in self._tap.events if event.t_ns <= self._end_ns]
+        off_ns = sum(min(on, self._end_ns) - off for off, on in self._off if off < self._end_ns)
+        return Result(times, events, summary(end, answer, events, off_ns), console, self._powered())
 
     # -- events -----------------------------------------------------------------------------------------------
 
@@ -111,15 +114,18 @@ class Simulation:
         self._target.at(self._target.now_ns() + _HOST_LATENCY_NS, lambda: self._target.send(typed))
 
     def _set_clock(self, by_s: int) -> None:
-        reading = self._target.bench.rtc.local_time(self._target.now_ns())
-        self._type(f"clock set {(reading + timedelta(seconds=by_s)).strftime('%Y-%m-%dT%H:%M:%S')}")
+        reading = self._target.bench.rtc.local_time(self._target.now_ns() + _HOST_LATENCY_NS)
+        to = reading + timedelta(seconds=by_s + 0.5)  # written down in whole seconds, to the nearest
+        self._type(f"clock set {to.strftime('%Y-%m-%dT%H:%M:%S')}")
 
     def _flood(self, until_ns: int) -> None:
+        """A program on the host that writes noise as fast as the port takes it."""
         now = self._target.now_ns()
         if now >= until_ns:
             return
         count = noise.BYTES_PER_SECOND * min(_FLOOD_EVERY_NS, until_ns - now) // _S
-        self._target.send(noise.noise(self._rng, count))
+        if self._target.waiting() < count:
+            self._target.send(noise.noise(self._rng, count))
         self._target.at(now + _FLOOD_EVERY_NS, lambda: self._flood(until_ns))
 
     def _program(self, event: Program) -> None:
@@ -132,9 +138,12 @@ class Simulation:
 
     # -- outcome ----------------------------------------------------------------------------------------------
 
-    def _ask_status(self) -> None:
-        self._answer_from = len(self._console)
+    def _answer(self) -> str:
+        """What the pump says to a `status` asked at the end; it has two more seconds to say it."""
+        before = len(self._console)
         self._type("status")
+        self._target.run(self._end_ns + _ANSWER_NS)
+        return bytes(self._console[before:]).decode("ascii", "replace")
 
     def _powered(self) -> list[tuple[int, int]]:
         spans = []
@@ -146,55 +155,11 @@ class Simulation:
             spans.append((begin, self._end_ns))
         return spans
 
-    def _summary(self) -> Summary:
-        bench = self._target.bench
-        status = self._status()
-        raised = [event.details["alarm"] for event in self._tap.events if event.code == "alarm"]
-        active = status["alarms"]
-        return Summary(
-            steps=bench.motor.steps,
-            step_pulses=bench.motor.pulses,
-            delivered_nl=bench.reservoir.delivered_pl // 1000,
-            ledger_steps=int(status["ledger_steps"]),
-            ledger_nl=int(status["ledger_nl"]),
-            missed_nl=int(status["missed_nl"]),
-            off_ns=sum(min(on, self._end_ns) - off for off, on in self._off if off < self._end_ns),
-            reservoir_nl=int(status["reservoir_nl"]),
-            true_reservoir_nl=bench.reservoir.volume_pl // 1000,
-            resets=dict(self._target.resets),
-            alarms_active=[] if active == "none" else active.split(","),
-            alarms_history=[str(code) for code in dict.fromkeys(raised)],
-            state=status["state"],
-        )
-
-    def _status(self) -> dict[str, str]:
-        """The pump's own answer; of a pump that is off or silent, what its EEPROM says."""
-        lines: list[str] = []
-        if self._answer_from is not None:
-            lines = bytes(self._console[self._answer_from :]).decode("ascii", "replace").split("\r\n")
-        if "status" in lines and "ok" in lines:
-            first = lines.index("status") + 1
-            return parse_status(lines[first : lines.index("ok", first)])
-        return self._recorded()
-
-    def _recorded(self) -> dict[str, str]:
-        records = firmware("records").Records(MemoryEeprom(self._target.bench.eeprom.image()), [0, 0, 0, 0])
-        records.load()
-        book = records.ledger
-        codes = firmware("alarms")
-        return {
-            "state": "off" if not self._target.powered else "safe",
-            "ledger_steps": str(book.steps),
-            "ledger_nl": str(book.volume_nl),
-            "missed_nl": str(book.missed_nl),
-            "reservoir_nl": str(book.reservoir_nl),
-            "alarms": ",".join(codes.Alarms(lambda *_: None).codes(book.alarms)) or "none",
-        }
-
 
 def write(result: Result, folder: Path) -> None:
-    """Write steps.csv, events.jsonl and summary.json into folder, which is made if it is not there."""
+    """Write steps.csv, events.jsonl, summary.json and console.txt into folder, which is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     outputs.write_steps(folder / "steps.csv", result.step_times_ns)
     outputs.write_events(folder / "events.jsonl", result.events)
     outputs.write_summary(folder / "summary.json", result.summary)
+    (folder / "console.txt").write_bytes(result.console)

@@ -39,6 +39,14 @@ class Target(Protocol):
         """Host -> console; taken as fast as the pump takes it, lost while the pump is off."""
         ...
 
+    def waiting(self) -> int:
+        """Console bytes that the pump has not taken yet."""
+        ...
+
+    def scratch(self) -> tuple[int, ...]:
+        """The watchdog's scratch registers; all 0 while the pump is off."""
+        ...
+
     def power_cut(self, for_ns: int) -> None:
         """From inside an action: power off now, on again after for_ns."""
         ...

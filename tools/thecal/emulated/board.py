@@ -87,6 +87,10 @@ class EmulatedBoard:
         if self.powered:
             self.console.send(data)
 
+    def waiting(self) -> int:
+        """Console bytes that the pump has not taken yet."""
+        return self.console.queued
+
     def power_cut(self, for_ns: int) -> None:
         """Cut the power now and switch it on again `for_ns` nanoseconds later; nothing if it is off."""
         if self._limit_ns is not None:
@@ -115,8 +119,8 @@ class EmulatedBoard:
         return self.chip.flash_image()
 
     def scratch(self) -> tuple[int, ...]:
-        """The eight watchdog scratch registers."""
-        return self.chip.scratch()
+        """The eight watchdog scratch registers; all 0 while the power is off."""
+        return self.chip.scratch() if self.powered else (0,) * 8
 
     def _pass(self, until_ns: int) -> None:
         if not self.powered:

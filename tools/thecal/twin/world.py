@@ -151,10 +151,9 @@ class World:
         self.host.switch()
 
     def _spin(self) -> None:
-        """A hung processor: time passes, actions run, nothing else, until something stops the processor."""
+        """A hung processor: time passes, actions run, nothing else, until something stops the processor. In the first
+        moments of a start, before the watchdog is armed, that is the next power cut."""
         self.hung = False
-        if self.watchdog_ns == NEVER:
-            raise RuntimeError("hang: the watchdog is not armed, so nothing would ever end it")
         while self.dead is None:
             self._cross(NEVER - 1)
 
@@ -174,6 +173,10 @@ class World:
             self._input.pop(0)
             self._position = 0
         return byte
+
+    def waiting(self) -> int:
+        """Console bytes not yet read."""
+        return sum(map(len, self._input)) - self._position
 
     @property
     def has_input(self) -> bool:
