@@ -10,6 +10,7 @@ from firmware.app import App  # noqa: E402
 
 def make():
     """(board, application), not yet running."""
+    board.arm()
     hardware = board.Board()
     return hardware, App(hardware)
 
