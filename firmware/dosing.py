@@ -74,6 +74,7 @@ class Dosing:
 
     def tick(self, late_ms):
         """The second that began at the last tick has passed. late_ms: how late this tick runs."""
+        nominal = self._nominal()  # of the second that has passed: the one that begins may have another rate
         seconds = 1 + late_ms // 1_000
         if seconds > _MAX_LATE_S:
             self.missed_seconds += seconds - _MAX_LATE_S
@@ -82,7 +83,7 @@ class Dosing:
             seconds -= 1
         self._ledger.note(self.day, self.second, self._cascade)
         if self.pending and self.mode == ON:
-            self._command(late_ms)
+            self._command(late_ms, max(nominal, self._nominal()))
 
     def _second(self, dosed):
         due = self._cascade.second() if dosed else 0
@@ -100,8 +101,11 @@ class Dosing:
         self.second = second
         self.begin_second()
 
-    def _command(self, late_ms):
-        nominal = self._cascade.flow_pl // self._cascade.pl_per_step + 1  # steps of a second, rounded up
+    def _nominal(self):
+        """Steps of a second at the current rate, rounded up."""
+        return self._cascade.flow_pl // self._cascade.pl_per_step + 1
+
+    def _command(self, late_ms, nominal):
         if self._train.idle():  # otherwise the last word still waits: these steps come with the next one
             steps = self._ledger.take(min(self.pending, 2 * nominal, self._train.MAX_STEPS))
             if steps:
