@@ -41,7 +41,7 @@ def test_the_flood_is_ten_megabytes_and_each_line_of_it_is_refused_with_a_reason
     lines = result.console.decode("ascii").split("\r\n")
     reasons = [line for line in lines if line.startswith("error: ")]
     assert len(reasons) > 10_000
-    assert lines.count("ok") == 1  # the closing status is the only command that was one
+    assert "ok" not in lines
     named = (
         "printable ASCII only",
         "line too long",

@@ -12,7 +12,7 @@ from support import flex, on_twin, scenario
 from thecal.demo import SCENARIO
 from thecal.sim import write
 
-FILES = ("steps.csv", "events.jsonl", "summary.json")
+FILES = ("steps.csv", "events.jsonl", "summary.json", "console.txt")
 
 
 @pytest.mark.requirement("F12")

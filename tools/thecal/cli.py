@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -45,8 +47,15 @@ def _bench(scenario: Scenario) -> simulation.Bench:
         fail(WRONG_USE, error)
 
 
-def _simulate(scenario: Scenario, target: str) -> simulation.Result:
-    bench = _bench(scenario)
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        fail(WRONG_USE, f"--out = {folder}: {error}")
+
+
+def _simulate(scenario: Scenario, target: str, bench: simulation.Bench) -> simulation.Result:
     try:
         pump = targets.make_target(target, bench, scenario.seed, note)
     except (ImageError, BuildError) as error:
@@ -59,34 +68,35 @@ def _simulate(scenario: Scenario, target: str) -> simulation.Result:
 def sim(
     scenario: Annotated[Path, typer.Argument(help="Scenario file (TOML).")],
     target: Annotated[str, typer.Option(help="twin (CPython) or board (emulated RP2040).")] = "twin",
-    folder: Annotated[Path, typer.Option("--out", help="Folder for steps.csv, events.jsonl, summary.json.")] = BUILD
-    / "sim",
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the output.")] = BUILD / "sim",
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario."""
     if target not in targets.NAMES:
         fail(WRONG_USE, f"--target = {target}: {' or '.join(targets.NAMES)}")
     plan = _scenario(scenario)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)  # before the work, not after it
-        result = _simulate(plan, target)
+    bench = _bench(plan)
+    with _writing(folder):
+        simulation.prepare(folder)  # before the work, not after it
+    result = _simulate(plan, target, bench)
+    with _writing(folder):
         simulation.write(result, folder)
-    except OSError as error:
-        fail(WRONG_USE, f"--out = {folder}: {error}")
+    for refusal in result.refusals:
+        note(f"event {refusal.event}: {refusal.answer}")
     record = result.summary.record()
     if as_json:
         print(json.dumps(record, indent=2))
         return
     for key, value in record.items():
         out.print(f"{key}: {value}", highlight=False)
-    out.print(f"steps.csv, events.jsonl and summary.json are in {folder}", highlight=False)
+    out.print(f"steps.csv, events.jsonl, summary.json and console.txt are in {folder}", highlight=False)
 
 
 @app.command()
 def demo() -> None:
     """A day of flex therapy with a power cut, a stop and a hang, on the twin."""
     plan = _scenario(demonstration.SCENARIO)
-    result = _simulate(plan, "twin")
+    result = _simulate(plan, "twin", _bench(plan))
     folder = BUILD / "demo"
     simulation.write(result, folder)
     demonstration.picture(plan, result, folder / "infusion.png")

@@ -7,8 +7,9 @@ doses on: the answer would not fit the steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from thecal.link import parse_status
+from thecal.link import ReplyError, parse_status
 from thecal.outputs import LoggedEvent, Summary
 from thecal.programming import MemoryEeprom, firmware
 from thecal.target import Target
@@ -36,7 +37,7 @@ class Snapshot:
         """The pump as it is now."""
         bench = target.bench
         records = firmware("records").Records(MemoryEeprom(bench.eeprom.image()), list(target.scratch()[:4]))
-        records.load()
+        found = sum(1 << alarm for alarm in set(records.load()))
         book = records.ledger
         return cls(
             powered=target.powered,
@@ -49,17 +50,17 @@ class Snapshot:
             ledger_nl=book.volume_nl,
             reservoir_nl=book.reservoir_nl,
             missed_nl=book.missed_nl,
-            state=_state(records) if target.powered else "off",
-            alarms=tuple(firmware("alarms").codes(book.alarms)),
+            state=_state(records, found) if target.powered else "off",
+            alarms=tuple(firmware("alarms").codes(book.alarms | found)),
         )
 
 
-def _state(records: object) -> str:
+def _state(records: Any, found: int) -> str:
     """What the records say of a pump that does not answer: it hangs, or it is starting."""
     module = firmware("ledger")
-    rx = records.prescription  # type: ignore[attr-defined]
-    state = records.ledger.state  # type: ignore[attr-defined]
-    if state == module.SAFE:
+    rx = records.prescription
+    state = records.ledger.state
+    if found or state == module.SAFE:
         return "safe"
     dosing = state == module.RUNNING and rx is not None and rx.mode != firmware("prescription").STOPPED
     return "dosing" if dosing else "stopped"
@@ -67,7 +68,7 @@ def _state(records: object) -> str:
 
 def summary(at_end: Snapshot, answer: str, events: list[LoggedEvent], off_ns: int) -> Summary:
     """The summary of a run. answer: what the pump said to a `status` asked at the end; empty if it said nothing."""
-    status = _status(answer)
+    status = parsed(answer)
     state, missed_nl, alarms = at_end.state, at_end.missed_nl, list(at_end.alarms)
     if at_end.powered and status:
         state = status["state"]
@@ -91,11 +92,16 @@ def summary(at_end: Snapshot, answer: str, events: list[LoggedEvent], off_ns: in
     )
 
 
-def _status(answer: str) -> dict[str, str]:
+def parsed(answer: str) -> dict[str, str]:
+    """The pump's answer to `status` in what it wrote after it was asked; empty if there is none, or not the whole."""
     lines = answer.split("\r\n")
     if "status" not in lines:
         return {}
     first = len(lines) - lines[::-1].index("status")  # the last one: a scenario may ask too
     if "ok" not in lines[first:]:
         return {}
-    return parse_status(lines[first : lines.index("ok", first)])
+    try:
+        status = parse_status(lines[first : lines.index("ok", first)])
+    except ReplyError:
+        return {}
+    return status if {"state", "missed_nl", "alarms"} <= set(status) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -11,16 +11,19 @@ from random import Random
 from thecal import noise, outputs
 from thecal.logtap import LogTap
 from thecal.models.bench import Bench
-from thecal.outcome import Snapshot, summary
+from thecal.outcome import Snapshot, parsed, summary
 from thecal.outputs import LoggedEvent, Summary
 from thecal.programming import pack, programmed_image
+from thecal.refusals import Refusal, Typed, refusals
 from thecal.scenario import Scenario
 from thecal.scenario_events import Command, ConsoleFlood, Event, Hang, PowerCut, Program, SetClock
 from thecal.target import Target
 
 _S = 1_000_000_000
 _MS = 1_000_000
-_ANSWER_NS = 2 * _S
+_ANSWER_NS = 2 * _S  # what the pump is given to answer the `status` that is asked at the end
+_ANSWER_PARTS = 100
+_REPLY_NS = 1 * _S  # an answer that begins later is none to the line typed then
 # What a USB host needs to deliver a line. So one typed at a whole second arrives after that second's tick, on both
 # targets, though their ticks are not at the same millisecond.
 _HOST_LATENCY_NS = 20 * _MS
@@ -28,6 +31,7 @@ _FLOOD_EVERY_NS = 20 * _MS
 _LINE_EVERY_NS = 50 * _MS  # between the lines of a `program` event
 _PROGRESS_STEPS = 200
 
+CONSOLE_FILE = "console.txt"
 Progress = Callable[[float], None]
 
 
@@ -40,6 +44,7 @@ class Result:
     summary: Summary
     console: bytes
     powered: list[tuple[int, int]]  # spans of true time with power, ns
+    refusals: list[Refusal] = field(default_factory=list)
 
 
 def make_bench(scenario: Scenario) -> Bench:
@@ -65,6 +70,8 @@ class Simulation:
         self._console = bytearray()
         self._end_ns = scenario.duration_ns
         self._off: list[tuple[int, int]] = []
+        self._typed: list[Typed] = []
+        self._over = False  # nobody types anything after the end
         target.on_console = self._console.extend
 
     def run(self, progress: Progress) -> Result:
@@ -78,11 +85,12 @@ class Simulation:
         end = Snapshot.of(target)
         times = list(target.bench.motor.step_times)
         console = bytes(self._console)
-        answer = self._answer() if end.powered else ""
         self._tap.settle()
-        events = [event for event in self._tap.events if event.t_ns <= self._end_ns]
+        events = list(self._tap.events)
+        answer = self._answer() if end.powered else ""
         off_ns = sum(min(on, self._end_ns) - off for off, on in self._off if off < self._end_ns)
-        return Result(times, events, summary(end, answer, events, off_ns), console, self._powered())
+        outcome = summary(end, answer, events, off_ns)
+        return Result(times, events, outcome, console, self._powered(), refusals(console, self._typed))
 
     # -- events -----------------------------------------------------------------------------------------------
 
@@ -93,9 +101,9 @@ class Simulation:
         if isinstance(event, Hang):
             return target.hang
         if isinstance(event, Command):
-            return lambda: self._type(event.line)
+            return lambda: self._type(event.number, event.line)
         if isinstance(event, SetClock):
-            return lambda: self._set_clock(event.by_s)
+            return lambda: self._set_clock(event)
         if isinstance(event, ConsoleFlood):
             return lambda: self._flood(target.now_ns() + event.for_ns)
         if isinstance(event, Program):
@@ -108,20 +116,34 @@ class Simulation:
             self._off.append((now, now + for_ns))
             self._target.power_cut(for_ns)
 
-    def _type(self, line: str) -> None:
-        # Ctrl-U first: what noise or a half-typed line left must not become part of this line.
-        typed = b"\x15" + line.encode("ascii") + b"\r"
-        self._target.at(self._target.now_ns() + _HOST_LATENCY_NS, lambda: self._target.send(typed))
+    def _type(self, number: int, line: str) -> None:
+        """An event types a line."""
+        self._target.at(self._target.now_ns() + _HOST_LATENCY_NS, lambda: self._arrive(number, line))
 
-    def _set_clock(self, by_s: int) -> None:
+    def _arrive(self, number: int, line: str) -> None:
+        if self._over or not self._target.powered:
+            return
+        typed = Typed(number, line, len(self._console))
+        self._typed.append(typed)
+        self._target.at(self._target.now_ns() + _REPLY_NS, lambda: self._had_time(typed))
+        self._send(line)
+
+    def _had_time(self, typed: Typed) -> None:
+        typed.last = len(self._console)
+
+    def _send(self, line: str) -> None:
+        # Ctrl-U first: what noise or a half-typed line left must not become part of this line.
+        self._target.send(b"\x15" + line.encode("ascii") + b"\r")
+
+    def _set_clock(self, event: SetClock) -> None:
         reading = self._target.bench.rtc.local_time(self._target.now_ns() + _HOST_LATENCY_NS)
-        to = reading + timedelta(seconds=by_s + 0.5)  # written down in whole seconds, to the nearest
-        self._type(f"clock set {to.strftime('%Y-%m-%dT%H:%M:%S')}")
+        to = reading + timedelta(seconds=event.by_s + 0.5)  # written down in whole seconds, to the nearest
+        self._type(event.number, f"clock set {to.strftime('%Y-%m-%dT%H:%M:%S')}")
 
     def _flood(self, until_ns: int) -> None:
         """A program on the host that writes noise as fast as the port takes it."""
         now = self._target.now_ns()
-        if now >= until_ns:
+        if now >= until_ns or self._over:
             return
         count = noise.BYTES_PER_SECOND * min(_FLOOD_EVERY_NS, until_ns - now) // _S
         if self._target.waiting() < count:
@@ -134,16 +156,21 @@ class Simulation:
         digest = lines[-1].split()[-1]
         now = self._target.now_ns()
         for index, line in enumerate([*lines, f"program commit {digest}"]):
-            self._target.at(now + index * _LINE_EVERY_NS, lambda line=line: self._type(line))
+            self._target.at(now + index * _LINE_EVERY_NS, lambda line=line: self._type(event.number, line))
 
     # -- outcome ----------------------------------------------------------------------------------------------
 
     def _answer(self) -> str:
-        """What the pump says to a `status` asked at the end; it has two more seconds to say it."""
+        """What the pump says to a `status` asked at the end: empty if it says nothing in the time it is given."""
+        self._over = True
         before = len(self._console)
-        self._type("status")
-        self._target.run(self._end_ns + _ANSWER_NS)
-        return bytes(self._console[before:]).decode("ascii", "replace")
+        self._send("status")
+        for part in range(1, _ANSWER_PARTS + 1):
+            self._target.run(self._end_ns + _ANSWER_NS * part // _ANSWER_PARTS)
+            answer = bytes(self._console[before:]).decode("ascii", "replace")
+            if parsed(answer):
+                return answer
+        return ""
 
     def _powered(self) -> list[tuple[int, int]]:
         spans = []
@@ -156,10 +183,17 @@ class Simulation:
         return spans
 
 
+def prepare(folder: Path) -> None:
+    """Make folder if it is not there, and see that files can be written into it. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / CONSOLE_FILE).open("wb"):
+        pass
+
+
 def write(result: Result, folder: Path) -> None:
-    """Write steps.csv, events.jsonl, summary.json and console.txt into folder, which is made if it is not there."""
+    """Write steps.csv, events.jsonl, summary.json and console.txt into folder. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     outputs.write_steps(folder / "steps.csv", result.step_times_ns)
     outputs.write_events(folder / "events.jsonl", result.events)
     outputs.write_summary(folder / "summary.json", result.summary)
-    (folder / "console.txt").write_bytes(result.console)
+    (folder / CONSOLE_FILE).write_bytes(result.console)

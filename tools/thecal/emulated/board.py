@@ -89,7 +89,7 @@ class EmulatedBoard:
 
     def waiting(self) -> int:
         """Console bytes that the pump has not taken yet."""
-        return self.console.queued
+        return self.console.waiting
 
     def power_cut(self, for_ns: int) -> None:
         """Cut the power now and switch it on again `for_ns` nanoseconds later; nothing if it is off."""

@@ -25,8 +25,13 @@ class Console:
 
     @property
     def queued(self) -> int:
-        """Bytes that the chip has not taken yet."""
+        """Bytes that are not yet on their way to the chip."""
         return len(self._queue)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the chip has not taken yet."""
+        return len(self._queue) + self._cdc.tx_fifo.item_count
 
     def send(self, data: bytes) -> None:
         """Queue bytes; they go out as the chip takes them, once it is on the bus."""

@@ -10,7 +10,7 @@ from thecal.twin.world import MS, ProcessorStop, World
 PWRON_RESET = 1
 WDT_RESET = 3
 _INDEX = {0x4005800C + 4 * index: index for index in range(8)}
-_TIMED_OUT = 0x6AB73121
+TIMED_OUT = 0x6AB73121  # what the SDK leaves in scratch 4 while the watchdog is armed
 
 
 class Pin:
@@ -81,7 +81,7 @@ class WDT:
             raise ValueError("timeout exceeds 8388")
         self._world = worlds.world()
         self._timeout_ns = timeout * MS
-        self._world.scratch[4] = _TIMED_OUT
+        self._world.scratch[4] = TIMED_OUT
         self.feed()
 
     def feed(self) -> None:

@@ -12,6 +12,7 @@ from thecal.models.bench import Bench
 from thecal.paths import ROOT
 from thecal.twin import world as worlds
 from thecal.twin.install import install
+from thecal.twin.machine import TIMED_OUT
 from thecal.twin.world import MS, NEVER, ProcessorStop, World
 
 # What the processor of the emulated board takes from reset until it looks for the RTC's edge, beyond bus time:
@@ -116,6 +117,8 @@ class Twin:
                 world.advance(off_ns)
                 self.bench.eeprom.power_on(world.now_ns)
             world.scratch = [0] * 8
+        elif cause == "watchdog":
+            world.scratch[4] = TIMED_OUT  # as the SDK leaves it at arming: so also for a bite before boot.py
         world.forget_input()  # what was sent before USB came up again
         world.cause = cause
         world.booted_ns = world.now_ns
