@@ -22,7 +22,6 @@ _TRIES = const(3)  # pages tried before a write counts as failed: a worn page mu
 
 LEDGER = const(1)
 EVENT = const(2)
-SLOT_PAGE = const(3)
 
 
 class WriteError(OSError):

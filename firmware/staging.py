@@ -5,6 +5,7 @@ from binascii import crc32
 from firmware import units
 from firmware.prescription import (
     DRUGS,
+    MAX_PERIODS,
     MODES,
     NO_LIMIT,
     Prescription,
@@ -16,7 +17,6 @@ from firmware.prescription import (
 )
 
 _ONCE = ("patient", "drug", "concentration", "mode", "basal", "max_per_hour", "max_per_day")
-_MAX_PERIODS_STAGED = 24
 _BOLUSES = ("scheduled_bolus", "patient_bolus")
 
 
@@ -65,8 +65,8 @@ class Staging:
         if key == "period":
             if len(words) != 5:
                 raise PrescriptionError("period = %s: DAYS HH:MM HH:MM NUMBER UNIT is needed" % " ".join(words))
-            if len(self._periods) == _MAX_PERIODS_STAGED:
-                raise PrescriptionError("period: at most %d periods" % _MAX_PERIODS_STAGED)
+            if len(self._periods) == MAX_PERIODS:
+                raise PrescriptionError("period: at most %d periods" % MAX_PERIODS)
             self._periods.append(words)
             return
         if key not in _ONCE:
