@@ -42,6 +42,10 @@ emulate: $(STAMP) ## An emulated pump on a pseudo-terminal
 test: $(STAMP) ## All tests: host tests on CPython, board tests on the emulated Pico
 	$(PY) -m pytest
 
+.PHONY: powercut
+powercut: $(STAMP) ## Cut the power everywhere: the whole campaign, resumable; OPS=N random operations, PARTS=a,b, FRESH=1
+	$(PY) -m thecal.powercut $(if $(OPS),--ops $(OPS)) $(if $(PARTS),--parts $(PARTS)) $(if $(FRESH),--fresh)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure, and write build/bench.json
 	$(PY) -m thecal.bench

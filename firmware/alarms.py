@@ -22,8 +22,19 @@ TABLE = (
     ("eeprom_dead", HIGH, STOP, False),  # it cannot be written down; a part that is still dead is found again
     ("rtc_lost", HIGH, LOWEST, True),  # a reset must not make the pump believe the clock again: only the operator may
     ("stopped_48h", HIGH, UNCHANGED, False),  # follows from the time of the stop
+    ("eeprom_format", HIGH, STOP, True),  # records of another format: of an older or newer firmware
+    ("other_pump", HIGH, STOP, True),  # the calibration is another board's
 )
-PRESCRIPTION_DAMAGED, CALIBRATION_DAMAGED, LEDGER_DAMAGED, EEPROM_DEAD, RTC_LOST, STOPPED_48H = range(len(TABLE))
+(
+    PRESCRIPTION_DAMAGED,
+    CALIBRATION_DAMAGED,
+    LEDGER_DAMAGED,
+    EEPROM_DEAD,
+    RTC_LOST,
+    STOPPED_48H,
+    EEPROM_FORMAT,
+    OTHER_PUMP,
+) = range(len(TABLE))
 
 
 def codes(mask):

@@ -8,9 +8,11 @@ from firmware.dosing import HELD, OFF, ON, Dosing
 from firmware.eventlog import EventLog
 from firmware.executive import FRAME_MS, Executive, Task
 from firmware.operations import Operations
-from firmware.pages import EVENT, Ring
+from firmware.pages import EVENT, FAULT
 from firmware.records import Records
+from firmware.rings import Ring
 from firmware.supervisor import Supervisor
+from firmware.therapy import Therapy
 from firmware.wallclock import WallClock
 
 _CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be noticed within 60 s
@@ -26,14 +28,20 @@ class App:
         """board: firmware.board.Board."""
         self.began = board.ticks_ms()
         self.board = board
-        self.records = Records(board.eeprom, board.scratch)
+        self.records = Records(board.eeprom, board.scratch, board.board_id())
         self.ledger = self.records.ledger
         self.cascade = self.records.cascade
-        self.log = EventLog(Ring(board.eeprom, layout.EVENTS_FIRST, layout.EVENTS_PAGES, EVENT), self._stamp)
+        retired = self.records.retired
+        self.log = EventLog(
+            Ring(board.eeprom, layout.EVENTS_FIRST, layout.EVENTS_PAGES, EVENT, retired),
+            Ring(board.eeprom, layout.FAULTS_FIRST, layout.FAULTS_PAGES, FAULT, retired),
+            self._stamp,
+        )
         self.alarms = Alarms(self.log.log)
         self.missed = missed.Missed(self.ledger, self.log.log)
         self.dosing = Dosing(self.cascade, self.ledger, board.train)
         self.wallclock = WallClock(board.rtc, board)
+        self.therapy = Therapy(self)
         self.operations = Operations(self)
         self.console = Console(board, Commands(self.operations))
         self.frame = 0  # ticks_ms of the start of the current frame
@@ -49,14 +57,19 @@ class App:
             Supervisor(board.feed),
             self._background,
         )
+        self.turn = self._executive.turn  # runs what is due, then sleeps until the next due time or a console byte
 
     def run(self):
         """Start the pump and run it for ever."""
-        startup.start(self)
-        self._executive.start(self.board.ticks_add(self.frame, FRAME_MS))
-        turn = self._executive.turn
+        self.start()
+        turn = self.turn
         while True:
             turn()
+
+    def start(self):
+        """Bring the pump up; its first frame is planned."""
+        startup.start(self)
+        self._executive.start(self.board.ticks_add(self.frame, FRAME_MS))
 
     # -- state ------------------------------------------------------------------------------------------------
 
@@ -99,6 +112,8 @@ class App:
         lowest = 0
         if mode == ON and self.alarms.reaction() == alarms.LOWEST:
             lowest = dosing.schedule.lowest()
+        if mode != ON or lowest or self.alarms.reaction() != alarms.UNCHANGED:
+            self.therapy.cancel()
         if mode == dosing.mode and lowest == dosing.lowest:
             return
         dosing.mode = mode
@@ -131,6 +146,7 @@ class App:
             self.operations.finish_clock()
         if dosing.missed_steps or dosing.missed_seconds:
             self._count_missed()
+        self.therapy.keep()
         if dosing.mode == OFF:
             self.board.drive(False)  # the operator's stop has let the second's steps end (R15)
         state = self.ledger.state
@@ -174,6 +190,7 @@ class App:
             return
         self.must_record = self.alarms.changed = False
         self._write_failing_since = None
+        self.save_retired()
         if self.alarms.present & 1 << alarms.EEPROM_DEAD:
             self.alarms.gone(alarms.EEPROM_DEAD)
 
@@ -206,6 +223,17 @@ class App:
         elif by:
             self.alarms.raise_(alarms.RTC_LOST)
             self.apply()
+
+    def save_retired(self):
+        """Tell the EEPROM of pages that were found worn. What fails is tried again with the next record."""
+        retired = self.records.retired
+        if not retired.unsaved:
+            return
+        try:
+            retired.save()
+        except OSError:
+            return
+        self.log.log("page_retired", page=retired.pages[-1])
 
     def _background(self, console_input):
         """Console and log, between the tasks. Returns the longest time (ms) until the next turn."""

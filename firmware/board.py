@@ -120,6 +120,10 @@ class Board:
     heap_unlock = staticmethod(micropython.heap_unlock)
     collect = staticmethod(gc.collect)
 
+    def board_id(self):
+        """8 bytes that no other board has: the unique number of its flash chip."""
+        return machine.unique_id()
+
     def feed(self):
         """Feed the watchdog. Called by the supervisor only."""
         self.watchdog.feed()

@@ -59,6 +59,7 @@ class Calibrating:
             if app.ledger.state in (ledger.RUNNING, ledger.PAUSED):  # a timed stop ends by itself
                 raise ValueError("calibrate commit: `stop` comes first")
             app.records.prescription.validate(values)
+        app.ledger.alarms = app.alarms.latched()
         try:
             app.records.commit_calibration(values, app.dosing.day, app.dosing.second)
         except OSError as error:
@@ -67,5 +68,7 @@ class Calibrating:
         self.staged = {}
         app.alarms.gone(alarms.CALIBRATION_DAMAGED)
         app.alarms.gone(alarms.LEDGER_DAMAGED)  # if there was none, a new one has begun
+        app.alarms.gone(alarms.EEPROM_FORMAT)
+        app.alarms.gone(alarms.OTHER_PUMP)
         app.take_up_schedule()
         app.log.log("calibrated", sequence=app.records.calibrations.sequence)

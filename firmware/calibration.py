@@ -19,7 +19,8 @@ FIELDS = (
     ("max_rate", "nL/day", 1, 28_800_000, 28_800_000),
 )
 SERIAL_MAX = 16
-_FORMAT = "<9I16s"
+BOARD_ID_SIZE = 8
+_FORMAT = "<9I16s8s"
 
 
 class CalibrationError(ValueError):
@@ -62,10 +63,10 @@ class Calibration:
                 "calibration.min_rate = %d nL/day: at most max_rate, %d nL/day" % (self.min_rate, self.max_rate)
             )
 
-    def pack(self):
-        """The record payload."""
+    def pack(self, board_id):
+        """The record payload. board_id: 8 bytes that no other board has; the calibration is true of this one only."""
         values = [getattr(self, field[0]) for field in FIELDS]
-        return struct.pack(_FORMAT, *values, self.serial.encode())
+        return struct.pack(_FORMAT, *values, self.serial.encode(), board_id)
 
     def show(self):
         """Lines that show every value with its unit."""
@@ -76,12 +77,12 @@ class Calibration:
 
 
 def unpack(payload):
-    """The Calibration of a record payload. Raises CalibrationError if it is none."""
+    """(Calibration, board id) of a record payload. Raises CalibrationError if it is none."""
     if len(payload) != struct.calcsize(_FORMAT):
         raise CalibrationError("calibration: %d bytes, %d expected" % (len(payload), struct.calcsize(_FORMAT)))
     values = struct.unpack(_FORMAT, payload)
-    names = [field[0] for field in FIELDS]
-    return Calibration(text_field(values[-1]), **{name: values[index] for index, name in enumerate(names)})
+    named = {field[0]: values[index] for index, field in enumerate(FIELDS)}
+    return Calibration(text_field(values[-2]), **named), values[-1]
 
 
 def text_field(raw):

@@ -18,6 +18,8 @@ _HELP = (
     "calibrate show | set KEY N | commit | discard",
     "stop | stop for N min         stop delivery, for good or for 1 to 60 min",
     "resume                        start delivery",
+    "bolus N UNIT over N UNIT      a clinician bolus on top of the basal rate; `bolus cancel` ends it",
+    "refill N UNIT                 the reservoir has been filled and now holds so much",
     "clear                         end the alarms whose cause is gone",
     "clock | clock set YYYY-MM-DDThh:mm:ss",
 )
@@ -39,6 +41,8 @@ class Commands:
             "calibrate": self._calibrate,
             "stop": self._stop,
             "resume": self._resume,
+            "bolus": self._bolus,
+            "refill": self._refill,
             "clear": self._clear,
             "clock": self._clock,
         }
@@ -119,6 +123,17 @@ class Commands:
         _expect(not words, "resume", "no words after it")
         self._app.resume()
         return ()
+
+    def _bolus(self, words):
+        if words == ["cancel"]:
+            return self._app.cancel_bolus()
+        allowed = "`cancel`, or NUMBER UNIT over NUMBER UNIT after it"
+        _expect(len(words) == 5 and words[2] == "over", "bolus", allowed)
+        return self._app.bolus(words[0], words[1], units.duration("bolus over", words[3], words[4]))
+
+    def _refill(self, words):
+        _expect(len(words) == 2, "refill", "NUMBER UNIT after it")
+        return self._app.refill(words[0], words[1])
 
     def _clear(self, words):
         _expect(not words, "clear", "no words after it")

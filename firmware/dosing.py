@@ -39,6 +39,9 @@ class Dosing:
         self.pending = 0  # steps due and not yet commanded
         self.missed_steps = 0  # due and given up since the last time someone took the count
         self.missed_seconds = 0  # seconds of demand that no tick saw
+        self.bolus = None  # bolus_flow.BolusFlow that flows now
+        self.next_bolus = None  # the one that begins with the next second
+        self.missed_bolus_pl = 0  # demanded by a bolus in seconds that no tick saw
         self._ceiling = 0  # nL/day: the most that the next _capped seconds may have
         self._capped = 0
 
@@ -56,6 +59,19 @@ class Dosing:
             rate = min(rate, self._ceiling)
         if rate != self._cascade.rate:
             self._cascade.set_rate(rate)
+        if self.next_bolus is not None:
+            self.bolus = self.next_bolus
+            self.next_bolus = None
+
+    def give_bolus(self, flow):
+        """From the next second on, this bolus. Its first seconds must be reserved before they begin."""
+        self.next_bolus = flow
+        self._cascade.bolus_pl = flow.bound_pl
+
+    def end_bolus(self):
+        """The bolus is over, or cancelled: nothing more of it is demanded."""
+        self.bolus = self.next_bolus = None
+        self._cascade.bolus_pl = 0
 
     def changed(self, passed=0):
         """Mode, time or schedule changed within the current second: the whole second gets the lower of the two rates,
@@ -74,7 +90,9 @@ class Dosing:
 
     def tick(self, late_ms):
         """The second that began at the last tick has passed. late_ms: how late this tick runs."""
-        nominal = self._nominal()  # of the second that has passed: the one that begins may have another rate
+        nominal = (
+            self._cascade.steps_a_second()
+        )  # of the second that has passed: the one that begins may have another rate
         seconds = 1 + late_ms // 1_000
         if seconds > _MAX_LATE_S:
             self.missed_seconds += seconds - _MAX_LATE_S
@@ -83,10 +101,18 @@ class Dosing:
             seconds -= 1
         self._ledger.note(self.day, self.second, self._cascade)
         if self.pending and self.mode == ON:
-            self._command(late_ms, max(nominal, self._nominal()))
+            self._command(late_ms, max(nominal, self._cascade.steps_a_second()))
 
     def _second(self, dosed):
-        due = self._cascade.second() if dosed else 0
+        flow = self.bolus
+        bolus_pl = 0
+        if flow is not None:
+            bolus_pl = flow.second()
+            if not flow.left_s:
+                self.end_bolus()
+            if not dosed:
+                self.missed_bolus_pl += bolus_pl
+        due = self._cascade.second(bolus_pl) if dosed else 0
         if due:
             if self.mode == ON:
                 self.pending += due
@@ -100,10 +126,6 @@ class Dosing:
             self.day += 1
         self.second = second
         self.begin_second()
-
-    def _nominal(self):
-        """Steps of a second at the current rate, rounded up."""
-        return self._cascade.flow_pl // self._cascade.pl_per_step + 1
 
     def _command(self, late_ms, nominal):
         if self._train.idle():  # otherwise the last word still waits: these steps come with the next one

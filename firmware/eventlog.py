@@ -1,26 +1,34 @@
-"""The event log (F12, R24): queued in RAM at once, written to its own EEPROM ring one record at a time.
+"""The event log: what happened, in two rings of the EEPROM under one numbering (F12, R24): faults, and everything else.
+So ordinary events never push out the record of a fault.
 
-Logging never waits for the EEPROM and never disturbs dosing: a full queue drops its newest entry and counts the loss.
+Whoever has something to say queues it at once; the log is searched and written between the tasks, one page at a time.
+So it never waits for the EEPROM and never disturbs dosing: a full queue drops its newest entry and counts the loss.
 """
 
 from micropython import const
 
 from firmware import events
-from firmware.pages import newer
+from firmware.pages import following, newer
+from firmware.rings import newest_numbers
 
 _QUEUE = const(32)
 _SCAN_PAGES = const(16)  # about 30 ms at 400 kHz; dosing does not wait for the log to be found
+_REGIONS = ("event_log", "fault_log")
 
 
 class EventLog:
-    """Queue and ring of events."""
+    """Queue and rings of events."""
 
-    def __init__(self, ring, now):
-        """ring: pages.Ring of event records. now: function giving (day, second, hundredth) of local time."""
-        self._ring = ring
+    def __init__(self, event_ring, fault_ring, now):
+        """event_ring, fault_ring: rings.Ring of their kinds. now: function giving (day, second, hundredth) of local
+        time."""
+        self._rings = (event_ring, fault_ring)
+        for ring in self._rings:
+            ring.keep_index()
         self._now = now
-        self._queue = []
-        self._scanned = False
+        self._queue: list = []
+        self._scanning = 0  # index of the ring that is being searched; 2: all are
+        self.sequence = -1  # number of the newest event
         self.idle = False  # nothing to do
         self.dropped = 0
         self.failed = 0
@@ -30,15 +38,16 @@ class EventLog:
         if len(self._queue) >= _QUEUE:
             self.dropped += 1
             return
-        self._queue.append(events.pack(code, fields, *self._now()))
+        ring = self._rings[1] if events.is_fault(code, fields) else self._rings[0]
+        self._queue.append((ring, events.pack(code, fields, *self._now())))
         self.idle = False
 
     def work(self):
-        """A bounded piece of work: look through some pages of the ring until its newest record is found, then write
-        the oldest queued event. What the EEPROM does not take stays queued for retry()."""
-        if not self._scanned:
+        """A bounded piece of work: look through some pages until the newest events are found, then write the oldest
+        queued event. What the EEPROM does not take stays queued for retry()."""
+        if self._scanning < 2:
             try:
-                self._scanned = self._ring.scan_part(_SCAN_PAGES)
+                self._scan()
             except OSError:
                 self.failed += 1
                 self.idle = True
@@ -46,13 +55,27 @@ class EventLog:
         if not self._queue:
             self.idle = True
             return
+        ring, payload = self._queue[0]
+        self.sequence = following(self.sequence)
         try:
-            self._ring.append(self._queue[0])
+            ring.append(payload, self.sequence)
         except OSError:
             self.failed += 1
             self.idle = True
             return
         self._queue.pop(0)
+
+    def _scan(self):
+        ring = self._rings[self._scanning]
+        if not ring.scan_part(_SCAN_PAGES):
+            return
+        pages = len(ring.garbage)
+        ring.scrub()
+        if pages:
+            self.log("scrubbed", region=events.NAMES["region"].index(_REGIONS[self._scanning]), pages=pages)
+        if ring.page >= 0 and (self.sequence < 0 or newer(ring.sequence, self.sequence)):
+            self.sequence = ring.sequence
+        self._scanning += 1
 
     def retry(self):
         """Try again what the EEPROM did not take. Called now and then: the log must not load a bus that fails."""
@@ -60,17 +83,21 @@ class EventLog:
 
     def newest(self, count):
         """A generator of up to `count` newest events, oldest first, as log lines; one EEPROM page at a time."""
-        ring = self._ring
-        if ring.page < 0:
+        last = self.sequence  # what is logged meanwhile does not shift the listing
+        if last < 0:
             return
-        newest, last = ring.page, ring.sequence  # what is logged meanwhile does not shift the listing
-        before = (last - ring.count) & 0xFFFFFFFF  # pages passed over hold records of an earlier round
-        for back in range(min(count, ring.count) - 1, -1, -1):
-            page = ring.first + (newest - ring.first - back) % ring.count
+        for number in newest_numbers(self._rings, last, count):
             try:
-                sequence, payload = ring.read(page)
-                if sequence >= 0 and newer(sequence, before) and not newer(sequence, last):
-                    before = sequence
-                    yield events.text(sequence, payload)
+                line = self._line(number)
             except (OSError, ValueError) as error:
-                yield "page %d unreadable: %s" % (page, error)
+                line = "event %d unreadable: %s" % (number, error)
+            if line:
+                yield line
+
+    def _line(self, number):
+        """One log line; empty if the event has been overwritten since the listing began, or its page has rotted."""
+        for ring in self._rings:
+            payload = ring.find(number)
+            if payload is not None:
+                return events.text(number, payload)
+        return ""

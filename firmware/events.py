@@ -6,6 +6,7 @@ Numbers are part of the EEPROM format: a code keeps its place for ever, new ones
 import struct
 
 from firmware.alarms import TABLE as ALARMS
+from firmware.boluses import KINDS
 from firmware.civil import iso
 
 INFO = "info"
@@ -28,19 +29,35 @@ TABLE = (
     ("write_failed", "medium", ("record",)),
     ("calibrated", INFO, ("sequence",)),
     ("refused", "low", ()),
+    ("scrubbed", "low", ("region", "pages")),
+    ("page_retired", "low", ("page",)),
+    ("refilled", INFO, ("expected_nl", "volume_nl")),
+    ("bolus", INFO, ("kind", "dose_nl", "seconds")),
+    ("bolus_end", INFO, ("kind", "how", "given_nl")),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
 CAUSES = ("power_on", "watchdog", "commanded")
 NAMES = {
     "cause": CAUSES,
-    "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve", "stop"),
+    "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve", "stop", "bolus"),
     "by": ("operator",),
-    "record": ("ledger", "prescription", "calibration"),
+    "record": ("ledger", "prescription", "calibration", "counters", "bolus"),
+    "region": ("ledger", "bolus", "counters", "retired", "event_log", "fault_log"),
+    "kind": KINDS,
+    "how": ("done", "cancelled", "interrupted"),
     "alarm": [row[0] for row in ALARMS],
 }
 HEX = ("digest",)
 _HEAD = "<HHIB"  # code, day, second, hundredth
 _HEAD_SIZE = 9
+
+
+def is_fault(code, fields):
+    """Whether an event belongs in the fault log: medium or high severity."""
+    severity = TABLE[CODES[code]][1]
+    if code == "alarm":
+        severity = ALARMS[fields["alarm"]][1]
+    return severity in ("medium", "high")
 
 
 def pack(code, fields, day, second, hundredth):

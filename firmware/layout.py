@@ -1,12 +1,24 @@
-"""Where things lie in the EEPROM, in 64-byte pages (docs/EEPROM.md)."""
+"""Where things lie in the EEPROM, in 64-byte pages (docs/EEPROM.md). The two copies of a mirrored ring lie in the two
+halves of the part, so that whatever befalls a region does not befall both."""
 
 from micropython import const
 
 PRESCRIPTION_FIRST = const(0)
-PRESCRIPTION_PAGES = const(16)  # each of two slots: 1 KiB
-CALIBRATION_FIRST = const(32)
-CALIBRATION_PAGES = const(2)  # each of two slots
-LEDGER_FIRST = const(64)
-LEDGER_PAGES = const(96)
-EVENTS_FIRST = const(160)
-EVENTS_PAGES = const(352)
+PRESCRIPTION_SLOTS = const(4)
+PRESCRIPTION_PAGES = const(12)  # of each slot
+CALIBRATION_FIRST = const(48)
+CALIBRATION_SLOTS = const(4)
+CALIBRATION_PAGES = const(2)
+KEYS_FIRST = const(56)  # reserved: 4 slots of 2 pages
+LEDGER_FIRSTS = (64, 256)
+LEDGER_PAGES = const(48)  # of each copy
+BOLUS_FIRSTS = (112, 304)
+BOLUS_PAGES = const(40)
+COUNTERS_FIRSTS = (152, 344)
+COUNTERS_PAGES = const(8)
+RETIRED_FIRSTS = (160, 352)
+RETIRED_PAGES = const(4)
+FAULTS_FIRST = const(164)
+FAULTS_PAGES = const(92)
+EVENTS_FIRST = const(356)
+EVENTS_PAGES = const(156)

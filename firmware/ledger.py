@@ -1,23 +1,26 @@
 """The ledger: volume is reserved in the EEPROM before its first step is made (F10; invariants 2 and 3).
 
-A record says: so many steps were counted when it was written, and so many more may have been made since. After a power
-cut all that was reserved counts as delivered. Across a watchdog reset the exact count survives in the scratch registers
-of the watchdog. Physical steps never exceed ledger steps, at any instant: a step is counted in the scratch register
-before it is commanded, and reserved in the EEPROM before it is counted.
+A record says: so many steps were counted when it was written, and so many more may have been made since. It stands
+in two copies before the first of those steps. After a power cut all that was reserved counts as delivered. Across a
+watchdog reset the exact count survives in the scratch registers of the watchdog. Physical steps never exceed ledger
+steps, at any instant: a step is counted in the scratch register before it is commanded, and reserved in the EEPROM
+before it is counted.
 """
 
 import struct
 
 from micropython import const
 
-# counted steps, volume pL, reservoir pL, reserved steps, remainder pL, missed nL, day, second, stop day, stop second,
-# remainder 1/432 pL, state, flags
-_FORMAT = "<QQQIIIHIHIHBB"
-_TOTAL_BITS = const(15)
-_TOTAL_MASK = const(0x7FFF)  # more steps than any reservation has: 60 s at 333 steps/s are 20,000
-_LOST_RECORD_MAX = const(0x3FFF)  # a total that is further ahead lies behind
-_WORD_MASK = const(0x3FFFFFFF)
-_DAY_MASK = const(0xFFF)
+from firmware.civil import SECONDS_PER_DAY
+from firmware.mirror import GOOD
+from firmware.scratch import TOTAL_MASK, ScratchCount
+
+# counted steps, volume pL, reservoir nL, missed nL, time, stop time, clock shift modulo 2**32, alarms, bolus left nL,
+# reservoir's rest pL, reserved steps, bolus number, state, flags
+_FORMAT = "<QQIIIIIIIHHHBB"
+_TIME_MAX = 3_155_759_999  # the last second of 2099, counted from 2000-01-01
+_RESERVED_MAX = 0xFFFF
+_U32 = 0xFFFFFFFF
 _RESERVE_S = const(55)  # one reservation: with the second in progress and the two looked ahead, below 60 s
 _AHEAD_S = const(2)  # this second's steps and the next's are always reserved
 
@@ -26,25 +29,24 @@ STOPPED = const(1)  # by the operator, since stop_day, stop_second
 SAFE = const(2)  # by a stop alarm
 PAUSED = const(3)  # by the operator, until stop_day, stop_second
 
+# What has been committed and acknowledged: without it, a damaged or missing record is a first commit that was cut.
+CALIBRATED = const(1)
+PROGRAMMED = const(2)
+_FLAGS = const(3)
 
-def _word(total):
-    """The low bits of the total of steps, and their complement as a check, in 30 bits."""
-    return total | (total ^ _TOTAL_MASK) << _TOTAL_BITS
 
-
-def _used_of(word, counted):
-    """Steps made since a record that counted so many, as a scratch word tells it, or -1 if it tells nothing."""
-    total = word & _TOTAL_MASK
-    return (total - counted) & _TOTAL_MASK if word == _word(total) else -1
+def _seconds(day, second):
+    """Local time as seconds since 2000-01-01."""
+    return day * SECONDS_PER_DAY + second
 
 
 class Ledger:
     """Counts every step. `counted` and `volume_pl` are totals at the last record; `used` steps came after it."""
 
-    def __init__(self, ring, scratch, pl_per_step):
-        """ring: pages.Ring of ledger records. scratch: 4 words of at most 30 bits that survive a watchdog reset."""
-        self._ring = ring
-        self._scratch = scratch
+    def __init__(self, mirror, scratch, pl_per_step):
+        """mirror: mirror.Mirror of ledger records. scratch: 4 words of 30 bits that survive a watchdog reset."""
+        self.mirror = mirror
+        self._scratch = ScratchCount(scratch)
         self.pl_per_step = pl_per_step
         self.counted = 0
         self.volume_pl = 0
@@ -54,8 +56,13 @@ class Ledger:
         self.missed_nl = 0
         self.state = STOPPED
         self.stop_day = self.stop_second = 0  # when the stop began (STOPPED) or will end (PAUSED)
-        self.alarms = 0  # alarms that a reset must not end, as a mask
+        self.alarms = 0  # alarms that a reset must not end, as a mask of 32
+        self.flags = 0
+        self.shift = 0  # seconds by which operators have set the clock forward, in all: local time less pump time
+        self.bolus = 0  # number of the newest bolus that has begun to flow, low 16 bits
+        self.bolus_left_nl = 0  # above 0 while it flows: what it still has to give
         self._low = 0  # low bits of `counted`
+        self._time = 0  # of the record that was taken up
 
     # -- the tick ---------------------------------------------------------------------------------------------
 
@@ -69,17 +76,13 @@ class Ledger:
         if steps:
             used = self.used + steps
             self.used = used
-            # The total, not what came after the record: whichever record is found after a reset, it tells the count.
-            word = _word((self._low + used) & _TOTAL_MASK)
-            self._scratch[0] = word
-            self._scratch[1] = word ^ _WORD_MASK
+            self._scratch.keep_total(self._low + used)
         return steps
 
     def note(self, day, second, cascade):
         """Keep local time and the cascade's remainder in scratch registers. Before take(): a reset between the two
         then loses steps that were not made, and never gives them twice. Allocates nothing."""
-        self._scratch[2] = (day & _DAY_MASK) << 17 | second
-        self._scratch[3] = cascade.acc_pl << 9 | cascade.rem
+        self._scratch.keep_time(day, second, cascade)
 
     # -- records ----------------------------------------------------------------------------------------------
 
@@ -90,10 +93,10 @@ class Ledger:
         return room < need or room > max(need, cascade.steps_in(60))
 
     def reserve(self, cascade, pending, day, second):
-        """Write a record that reserves what the next seconds need. Raises pages.WriteError; then what was reserved
+        """Write a record that reserves what the next seconds need. Raises rings.WriteError; then what was reserved
         before still holds, as far as the refused record would have reserved it too."""
         need = pending + cascade.due_within(_AHEAD_S)
-        self._write(max(need, min(cascade.steps_in(_RESERVE_S), _TOTAL_MASK)), cascade, day, second)
+        self._write(max(need, min(cascade.steps_in(_RESERVE_S), TOTAL_MASK)), cascade, day, second)
 
     def close(self, cascade, day, second):
         """Write a record that reserves nothing: before a stop, and whenever state or totals must be kept."""
@@ -104,24 +107,26 @@ class Ledger:
         counted = self.counted + self.used
         volume_pl = self.volume_pl + used_pl
         reservoir_pl = max(0, self.reservoir_pl - used_pl)
+        reserve = min(reserve, _RESERVED_MAX)
         record = struct.pack(
             _FORMAT,
             counted,
             volume_pl,
-            reservoir_pl,
-            reserve,
-            cascade.acc_pl,
-            min(self.missed_nl, 0xFFFFFFFF),
-            day,
-            second,
-            self.stop_day,
-            self.stop_second,
-            cascade.rem,
-            self.state,
+            reservoir_pl // 1_000,
+            min(self.missed_nl, _U32),
+            _seconds(day, second),
+            _seconds(self.stop_day, self.stop_second),
+            self.shift & _U32,
             self.alarms,
+            self.bolus_left_nl,
+            reservoir_pl % 1_000,
+            reserve,
+            self.bolus,
+            self.state,
+            self.flags,
         )
         try:
-            self._ring.append(record)
+            self.mirror.append(record)
         except OSError:
             # A page may have taken the record all the same; after a cut only its reservation would then count.
             self.reserved = min(self.reserved, self.used + reserve)
@@ -131,71 +136,82 @@ class Ledger:
         self.reservoir_pl = reservoir_pl
         self.reserved = reserve
         self.used = 0
-        self._low = counted & _TOTAL_MASK
-        self._scratch[0] = _word(self._low)
-        self._scratch[1] = _word(self._low) ^ _WORD_MASK
+        self._low = counted & TOTAL_MASK
+        self._scratch.keep_total(self._low)
 
     # -- recovery ---------------------------------------------------------------------------------------------
+
+    def begin(self, reservoir_nl, cascade, day, second):
+        """Begin to count at 0, with a full reservoir. Bolus numbers and pump time go on. Raises WriteError."""
+        self.counted = self.volume_pl = self.missed_nl = self.reserved = self.used = 0
+        self.reservoir_pl = reservoir_nl * 1_000
+        self.state = STOPPED
+        self.stop_day, self.stop_second = day, second
+        self.flags = 0
+        self.bolus_left_nl = 0
+        self.close(cascade, day, second)
 
     def recover(self, cascade):
         """Take up the newest record. Returns (found, exact, assumed steps, day, second of the last sign of life).
 
         exact: the scratch registers told the count. Otherwise all that was reserved counts as delivered, and the
-        remainder of the cascade is given up: less than one step, against dosing.
+        remainder of the cascade is given up: less than one step, against dosing. Raises EepromError if the part fails.
         """
-        self._ring.scan()
-        if self._ring.page < 0:
+        self.mirror.recover()
+        if self.mirror.condition != GOOD or not self._take_up(self.mirror.payload):
+            self.alarms = self.flags = 0
+            self.state = STOPPED
             return False, False, 0, 0, 0
-        _, payload = self._ring.read(self._ring.page)
-        (
-            self.counted,
-            self.volume_pl,
-            self.reservoir_pl,
-            self.reserved,
-            _,
-            self.missed_nl,
-            day,
-            second,
-            self.stop_day,
-            self.stop_second,
-            _,
-            self.state,
-            self.alarms,
-        ) = struct.unpack(_FORMAT, payload)
-        self._low = self.counted & _TOTAL_MASK
-        used = self._used_from_scratch()
+        day, second = self.recorded
+        self._low = self.counted & TOTAL_MASK
+        used = self._scratch.steps_since(self.counted, self.reserved)
         if used < 0:
             self.used = self.reserved
             cascade.clear()
             return True, False, self.reserved, day, second
         self.used = used
-        self._restore_remainder(cascade)
-        mark = self._scratch[2]
-        ahead = ((mark >> 17) - day) & _DAY_MASK  # the mark has the low bits of a day near the record's
-        day += ahead if ahead <= _DAY_MASK // 2 else ahead - _DAY_MASK - 1
-        return True, True, 0, max(0, day), min(mark & 0x1FFFF, 86_399)
+        self._scratch.restore_remainder(cascade)
+        day, second = self._scratch.time_near(day)
+        return True, True, 0, day, second
 
-    def _used_from_scratch(self):
-        """The larger of the two copies: a reset may have come between them, and the count rounds against dosing.
+    def _take_up(self, payload):
+        """The fields of a record. Returns whether they make sense; a CRC says only that nobody changed them."""
+        (
+            self.counted,
+            self.volume_pl,
+            reservoir_nl,
+            self.missed_nl,
+            self._time,
+            stop,
+            self.shift,
+            self.alarms,
+            self.bolus_left_nl,
+            reservoir_rest,
+            self.reserved,
+            self.bolus,
+            self.state,
+            self.flags,
+        ) = struct.unpack(_FORMAT, payload)
+        self.reservoir_pl = reservoir_nl * 1_000 + reservoir_rest
+        self.stop_day, self.stop_second = divmod(stop, SECONDS_PER_DAY)
+        sane = self.state <= PAUSED and self.flags <= _FLAGS and reservoir_rest < 1_000
+        return sane and self._time <= _TIME_MAX and stop <= _TIME_MAX
 
-        Two copies that agree are believed beyond the reservation too: then the newest record was lost, and they are the
-        only evidence of the steps that it had reserved.
-        """
-        one = _used_of(self._scratch[0], self.counted)
-        other = _used_of(self._scratch[1] ^ _WORD_MASK, self.counted)
-        used = max(one, other)
-        if used <= self.reserved:
-            return used
-        return used if one == other and used <= _LOST_RECORD_MAX else -1
+    def pump_time(self, day, second):
+        """Seconds that count on whatever operators do to the clock; lockouts and limits are reckoned in them."""
+        elapsed = (_seconds(day, second) - self.shift) & _U32
+        return elapsed if elapsed <= _TIME_MAX else 0  # an RTC that went back: nothing in the history expires
 
-    def _restore_remainder(self, cascade):
-        acc, rem = self._scratch[3] >> 9, self._scratch[3] & 0x1FF
-        if acc < cascade.pl_per_step and rem < 432:
-            cascade.acc_pl, cascade.rem = acc, rem
-        else:
-            cascade.clear()
+    def refill(self, volume_nl):
+        """The reservoir now holds so much; the next record says so."""
+        self.reservoir_pl = volume_nl * 1_000 + self.used * self.pl_per_step
 
     # -- what others read -------------------------------------------------------------------------------------
+
+    @property
+    def recorded(self):
+        """(day, second) of the record that was taken up."""
+        return divmod(self._time, SECONDS_PER_DAY)
 
     @property
     def steps(self):

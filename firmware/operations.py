@@ -1,6 +1,6 @@
 """What an operator can order: prescriptions, stop and resume, clock, calibration. Each is done whole or refused."""
 
-from firmware import alarms, civil, ledger, staging, status
+from firmware import alarms, civil, ledger, staging, status, units
 from firmware.calibrating import Calibrating
 from firmware.staging import Staging
 
@@ -68,8 +68,11 @@ class Operations:
             app.log.log("write_failed", record=1)
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
         self.staging.discard()
+        app.therapy.cancel()
         app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
+        app.must_record = True  # the first commit of all is acknowledged by the ledger
         app.take_up_schedule()
+        app.record_state()
         app.log.log("committed", digest=int(digest, 16), sequence=app.records.prescriptions.sequence)
 
     def _refused_program(self):
@@ -153,6 +156,42 @@ class Operations:
         self._state_changed()
         return ["stays: " + code for code in stay]
 
+    # -- boluses ----------------------------------------------------------------------------------------------
+
+    def bolus(self, number, unit, seconds):
+        """A clinician bolus. Returns lines for the operator."""
+        return self._app.therapy.order(number, unit, seconds)
+
+    def cancel_bolus(self):
+        """End the running bolus. Returns lines for the operator."""
+        if not self._app.therapy.cancel():
+            raise ValueError("bolus cancel: none is running")
+        self._app.record_state()
+        return ()
+
+    # -- reservoir --------------------------------------------------------------------------------------------
+
+    def refill(self, number, unit):
+        """The reservoir has been filled and now holds so much. Returns lines for the operator."""
+        app = self._app
+        if app.records.calibration is None or not app.records.recovered[0]:
+            raise ValueError("refill: the pump has no calibration")
+        volume_nl = units.dose("refill", number, unit, 0)
+        capacity = app.records.calibration.reservoir_nl
+        if not 1 <= volume_nl <= capacity:
+            raise ValueError("refill = %s %s: 1 nL to %s" % (number, unit, units.volume_text(capacity)))
+        expected_nl = app.ledger.reservoir_nl
+        app.ledger.refill(volume_nl)
+        self.log.log("refilled", expected_nl=expected_nl, volume_nl=volume_nl)
+        app.must_record = True
+        app.record_state()
+        lines = [
+            "reservoir: %s, was expected to hold %s" % (units.volume_text(volume_nl), units.volume_text(expected_nl))
+        ]
+        if app.must_record:
+            lines.append("not yet stored: the EEPROM refuses")
+        return lines
+
     # -- clock ------------------------------------------------------------------------------------------------
 
     def now_text(self):
@@ -177,10 +216,19 @@ class Operations:
         """The second after set_clock() begins."""
         app = self._app
         day, second = app.wallclock.take_wanted()
+        by = self.until(day, second, app.dosing.day, app.dosing.second)
+        if by > 0:  # recorded before: a power cut in between must not shorten a lockout
+            app.ledger.shift += by
+            app.must_record = True
+            app.record_state()
         if not app.wallclock.set(day, second):
+            app.ledger.shift -= max(0, by)
+            app.must_record = True
             app.alarms.raise_(alarms.RTC_LOST)
             app.apply()
             return
+        app.ledger.shift += min(0, by)
+        app.must_record = True
         self._move_to(day, second, "clock_set")
         app.alarms.gone(alarms.RTC_LOST)
         app.apply()

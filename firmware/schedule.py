@@ -75,6 +75,10 @@ class Schedule:
             second_of_week = (second_of_week + part) % WEEK_S
         return divmod(total, 86_400)
 
+    def highest(self):
+        """The highest programmed rate (nL/day), the base among them even if periods cover the whole week."""
+        return max(self._base, *self._rates)
+
     def lowest(self):
         """The lowest programmed rate above 0 (nL/day), the base among them even if periods cover the whole week; 0 if
         there is none."""

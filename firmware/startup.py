@@ -7,7 +7,7 @@ from firmware.dosing import ON
 
 # Reset to the first line of App on the bench: MicroPython's start, the image check, the imports. No clock of the pump
 # saw it, so it is a measured constant.
-_BOOT_MS = const(824)
+_BOOT_MS = const(1_140)
 _LOAD_TRIES = const(5)
 _LOAD_AGAIN_MS = const(200)
 _HANG_MAX_S = const(60)  # a bite comes within 10 s; more is a clock that cannot be believed
@@ -30,11 +30,31 @@ def start(app):
     app.schedule()
     if app.mode() == ON:
         _miss_start(app, (last_day, last_second) if exact and now is not None else None, start_ms)
+    if app.records.recovered[0]:
+        app.therapy.take_up(_since_record(app, last_day, last_second) if exact else None)
     app.must_record = True
     app.apply()
+    _count(app, assumed)
     app.dosing.begin_second()
     app.ledger.note(day, second, app.cascade)  # the record makes the scratch registers valid: all four of them
     app.record_state()  # the first second's steps are reserved before its tick
+
+
+def _count(app, assumed):
+    """Count this start, and log what was found damaged and made empty."""
+    records = app.records
+    for region, mirror in enumerate(
+        (app.ledger.mirror, records.boluses.mirror, records.counters.mirror, records.retired.mirror)
+    ):
+        if mirror.scrubbed:
+            app.log.log("scrubbed", region=region, pages=mirror.scrubbed)
+    records.counters.count_start(app.board.reset_cause, assumed)
+    if not records.recovered[0]:
+        return  # never programmed, or unreadable: nothing is written
+    try:
+        records.counters.save()
+    except OSError:
+        app.log.log("write_failed", record=3)
 
 
 def _load(app):
@@ -81,6 +101,12 @@ def _miss_start(app, since, start_ms):
         why = missed.HANG if hung else missed.START_UP
         app.missed.add(why, whole * 1_000 + rest * 1_000 // 86_400, seconds)
     app.missed.report()
+
+
+def _since_record(app, day, second):
+    """Seconds from the ledger's newest record to the last sign of life."""
+    record_day, record_second = app.ledger.recorded
+    return app.operations.until(day, second, record_day, record_second)
 
 
 def _version_number():

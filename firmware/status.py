@@ -18,6 +18,7 @@ def state_name(app):
 def lines(app):
     """The lines, in a fixed order. Volumes nL, rates nL/day; masses beside them in brackets."""
     book = app.ledger
+    counters = app.records.counters
     rx = app.records.prescription
     ng = rx.concentration if rx is not None else 0
     rate = app.cascade.rate if app.dosing.mode == ON else 0
@@ -31,9 +32,15 @@ def lines(app):
         "ledger_nl: %d" % book.volume_nl,
         "reserved_steps: %d" % (book.reserved - book.used),
         "missed_nl: %d" % book.missed_nl,
+        "bolus: " + ("%d nL left" % app.therapy.left_nl if app.therapy.running else "none"),
         "reservoir_nl: %d" % book.reservoir_nl,
         "alarms: " + _list(alarms.codes(app.alarms.active)),
         "alarm_history: " + _list(alarms.codes(app.alarms.history)),
+        "power_ons: %d" % counters.power_ons,
+        "watchdog_resets: %d" % counters.watchdog_resets,
+        "commanded_resets: %d" % counters.commanded_resets,
+        "assumed_steps: %d" % counters.assumed_steps,
+        "retired_pages: %d" % len(app.records.retired.pages),
         "reset_cause: " + events.CAUSES[app.board.reset_cause],
         "refused_lines: %d" % app.console.refused,
         "pulses: %d" % app.board.counter.read(),

@@ -1,8 +1,8 @@
-"""A large record (prescription, calibration) in two slots, committed at once (F4; invariants 4 and 5).
+"""A large record (prescription, calibration) in slots of several pages, committed at once (F4; invariants 4 and 5).
 
-A commit writes the slot that is not in force, page by page, and counts from the moment its last page is verified: the
-CRC-32 spans the whole record. Then the old slot is retired. So after a cut the record is wholly the old or wholly the
-new one; and when the record in force rots later there is no older one left that could quietly take its place.
+A commit marks a slot that is not in force as pending, writes it part by part, and counts from the moment its first
+part, written last, is verified. Then the old record is marked as superseded. So after a cut the record is wholly the
+old or wholly the new one; and when the record in force rots later, no older one quietly takes its place.
 """
 
 import struct
@@ -10,103 +10,226 @@ from binascii import crc32
 
 from micropython import const
 
-from firmware.pages import PAGE, newer
-from firmware.version import EEPROM_FORMAT
+from firmware.pages import (
+    BLANK,
+    FOREIGN,
+    HEAD_SIZE,
+    PAGE,
+    PAYLOAD,
+    PENDING,
+    SEQUENCE_MASK,
+    SUPERSEDED,
+    VOID,
+    WHOLE,
+    examine,
+    following,
+    newer,
+    seal,
+)
 
-_HEAD = "<HBBIH"  # magic, format, kind, sequence, length of the payload
-_HEAD_SIZE = const(10)
-_MAGIC = const(0x5354)  # "TS" as it lies in memory
-
-PRESCRIPTION = const(1)
-CALIBRATION = const(2)
+_PART_HEAD = const(2)  # part, parts
+_PART = const(50)  # bytes of the record in one page
+_LENGTH = const(2)
+_CRC = const(4)
 
 GOOD = const(0)
-BLANK = const(1)  # never written: every byte erased
+NONE = const(1)  # never committed: every slot is blank or void
 DAMAGED = const(2)  # something stands there, and it is no whole record
+OTHER_FORMAT = const(3)
 
-
-def _crc_at(record, end):
-    return struct.unpack_from("<I", record, end)[0]
+# What a slot holds.
+_EMPTY, _BLANK, _IN_FORCE, _OLD, _FOREIGN, _PENDING, _GARBAGE = range(7)
 
 
 class Store:
-    """Two slots for one kind of record. After load(): `condition`, `payload` (GOOD only), `sequence`."""
+    """The slots of one kind of record. After load(): `condition`, `payload` (GOOD only), `sequence`."""
 
-    def __init__(self, eeprom, first, pages, kind):
-        """first: first page of slot A; pages: pages of each slot, B follows A."""
+    def __init__(self, eeprom, first, slots, pages, kind):
+        """first: first page of the first slot. slots: at least two. pages: of each slot. kind: pages.PRESCRIPTION or
+        CALIBRATION."""
         self._eeprom = eeprom
         self._first = first
+        self._slots = slots
         self._pages = pages
         self._kind = kind
-        self._slot = 1  # the slot in force; a first commit goes to slot A
-        self.sequence = 0
-        self.condition = BLANK
+        self._meaning = {VOID: _EMPTY, kind: _IN_FORCE, kind | SUPERSEDED: _OLD, kind | PENDING: _PENDING}
+        self._page = bytearray(PAGE)
+        self._again = bytearray(PAGE)
+        self._slot = slots - 1  # the slot in force; a first commit goes to slot 0
+        self._found = [(_BLANK, 0)] * slots
+        self.sequence = -1
+        self.condition = NONE
         self.payload = None
-        self.unretired = 0
-        self.capacity = pages * PAGE - _HEAD_SIZE - 4
+        self.unmarked = 0  # times that an old slot could not be marked; the next load tries again
+        self.capacity = pages * _PART - _LENGTH - _CRC
+
+    # -- loading ----------------------------------------------------------------------------------------------
 
     def load(self):
         """Find the record in force. Ends for any content. Raises EepromError if the part fails."""
-        found = [self._read(slot) for slot in (0, 1)]
+        self.condition = DAMAGED  # should this end early
         self.payload = None
-        good = [slot for slot in (0, 1) if found[slot][0] == GOOD]
-        if not good:
-            blank = found[0][0] == BLANK and found[1][0] == BLANK
-            self.condition = BLANK if blank else DAMAGED
-            return
-        slot = good[0]
-        if len(good) == 2 and newer(found[1][1], found[0][1]):
-            slot = 1
-        self._slot = slot
-        self.condition = GOOD
-        _, self.sequence, self.payload = found[slot]
-        if len(good) == 2:  # a cut came between the commit and the retiring: finish it
-            self._retire(1 - slot)
+        self.sequence = -1
+        for slot in range(self._slots):
+            kind, sequence, payload = self._read(slot)
+            if kind == _GARBAGE:  # or a bit that came wrong over the bus
+                kind, sequence, payload = self._read(slot)
+            self._found[slot] = kind, sequence
+            if kind == _IN_FORCE and (self.payload is None or newer(sequence, self.sequence)):
+                self.payload = payload
+                self.sequence = sequence
+                self._slot = slot
+        kinds = [kind for kind, _ in self._found]
+        if _FOREIGN in kinds:
+            self.condition = OTHER_FORMAT
+            self.payload = None
+        elif self.payload is not None:
+            self.condition = GOOD
+        elif all(kind in (_EMPTY, _BLANK, _PENDING) for kind in kinds):
+            self.condition = NONE
+        for kind, sequence in self._found:  # no number is given twice
+            if kind in (_IN_FORCE, _OLD) and (self.sequence < 0 or newer(sequence, self.sequence)):
+                self.sequence = sequence
 
-    def commit(self, payload):
-        """Make payload the record in force. Raises EepromError; the old record then is still in force."""
-        if len(payload) > self.capacity:
-            raise ValueError("record kind %d: %d bytes, at most %d" % (self._kind, len(payload), self.capacity))
-        slot = 1 - self._slot
-        sequence = (self.sequence + 1) & 0xFFFFFFFF
-        record = struct.pack(_HEAD, _MAGIC, EEPROM_FORMAT, self._kind, sequence, len(payload)) + payload
-        record += struct.pack("<I", crc32(record) & 0xFFFFFFFF)
-        first = self._first + slot * self._pages
-        page = bytearray(PAGE)
-        # The first page, which makes the slot a record at all, goes last.
-        for index in range((len(record) - 1) // PAGE, -1, -1):
-            part = record[index * PAGE : (index + 1) * PAGE]
-            page[:] = part + b"\0" * (PAGE - len(part))
-            try:
-                self._eeprom.write_page(first + index, page)
-            except OSError:
-                self._retire(slot)  # the page may have been taken all the same: it must not come into force later
-                raise
-        old = self._slot
-        self._slot = slot
-        self.sequence = sequence
-        self.condition = GOOD
-        self.payload = payload
-        self._retire(old)
+    def settle(self, acknowledged):
+        """Finish what a cut may have interrupted, before the record in force is relied on. acknowledged: the pump has
+        told its operator of the commit; if not, or if the record before it is still in force as well, its first part
+        may be a page that a cut left between two states: it is committed again, to another slot, so that at every
+        instant one of them is whole. Raises EepromError if the part fails."""
+        in_force = [slot for slot in range(self._slots) if self._found[slot][0] == _IN_FORCE]
+        if self.condition == GOOD and (len(in_force) > 1 or not acknowledged):
+            self.commit(self.payload)
+        for slot in range(self._slots):
+            found = self._found[slot][0]
+            if found == _IN_FORCE and slot != self._slot:
+                self._supersede(slot)
+            elif found in (_GARBAGE, _PENDING, _BLANK):
+                self._void(slot)  # whatever a cut left there, it must not be read as something else one day
 
     def _read(self, slot):
-        """(condition, sequence, payload) of one slot."""
-        record = bytearray(self._pages * PAGE)
-        first = self._first + slot * self._pages
-        for index in range(self._pages):  # a page at a time: no bus transfer may take long
-            self._eeprom.read_into((first + index) * PAGE, memoryview(record)[index * PAGE : (index + 1) * PAGE])
-        magic, version, kind, sequence, length = struct.unpack_from(_HEAD, record, 0)
-        end = _HEAD_SIZE + length
-        ours = magic == _MAGIC and version == EEPROM_FORMAT and kind == self._kind
-        if ours and end + 4 <= len(record) and _crc_at(record, end) == crc32(memoryview(record)[:end]) & 0xFFFFFFFF:
-            return GOOD, sequence, bytes(record[_HEAD_SIZE:end])
-        erased = record == b"\xff" * len(record)
-        return (BLANK if erased else DAMAGED), 0, None
+        """(what, sequence, payload) of one slot."""
+        self._load_page(slot, 0)
+        condition, kind, sequence = examine(self._page)
+        self._eeprom.read_into((self._first + slot * self._pages) * PAGE, self._again)
+        if self._again != self._page:
+            return _GARBAGE, 0, None  # a cut left it between two states
+        if condition in (FOREIGN, BLANK):
+            return (_FOREIGN if condition == FOREIGN else _BLANK), 0, None
+        what = self._meaning.get(kind, _GARBAGE) if condition == WHOLE else _GARBAGE
+        payload = self._join(slot, sequence) if what == _IN_FORCE else None
+        if what == _IN_FORCE and payload is None:
+            what = _GARBAGE
+        return what, sequence, payload
 
-    def _retire(self, slot):
-        """Make a slot unreadable; `unretired` counts how often the part refused. Behind a commit that costs nothing:
-        the newer record wins at every load, which tries again."""
+    def _join(self, slot, sequence):
+        """The record whose first part is in the page buffer, or None if it is not whole."""
+        parts = self._page[HEAD_SIZE + 1]
+        if not 1 <= parts <= self._pages:
+            return None
+        joined = bytearray()
+        for part in range(parts):
+            if part:
+                self._load_page(slot, part)
+                if examine(self._page) != (WHOLE, self._kind, sequence):
+                    return None
+            if self._page[HEAD_SIZE] != part or self._page[HEAD_SIZE + 1] != parts:
+                return None
+            joined += self._page[HEAD_SIZE + _PART_HEAD : HEAD_SIZE + PAYLOAD]
+        (length,) = struct.unpack_from("<H", joined, 0)
+        end = _LENGTH + length
+        if end + _CRC > len(joined):
+            return None
+        if struct.unpack_from("<I", joined, end)[0] != crc32(memoryview(joined)[:end]) & SEQUENCE_MASK:
+            return None
+        return bytes(joined[_LENGTH:end])
+
+    def _load_page(self, slot, part):
+        self._eeprom.read_into((self._first + slot * self._pages + part) * PAGE, self._page)
+
+    # -- committing -------------------------------------------------------------------------------------------
+
+    def commit(self, payload):
+        """Make payload the record in force. Raises ValueError if it is too long; EepromError if no slot takes it, and
+        the old record then is still in force."""
+        if len(payload) > self.capacity:
+            raise ValueError("record kind %d: %d bytes, at most %d" % (self._kind, len(payload), self.capacity))
+        record = struct.pack("<H", len(payload)) + payload
+        record += struct.pack("<I", crc32(record) & SEQUENCE_MASK)
+        old = self._slot
+        reason = None
+        for ahead in range(1, self._slots):  # a worn slot is passed over
+            slot = (old + ahead) % self._slots
+            self.sequence = following(self.sequence)
+            try:
+                self._write(slot, record)
+            except OSError as error:
+                reason = error
+                continue
+            self._slot = slot
+            self._found[slot] = _IN_FORCE, self.sequence
+            was_good = self.condition == GOOD
+            self.condition = GOOD
+            self.payload = payload
+            if was_good:
+                self._supersede(old)
+            return
+        raise reason if reason is not None else OSError("record kind %d: no slot" % self._kind)
+
+    def _write(self, slot, record):
+        """All parts, the first one, which makes the slot a record, last. Before, its page says that a commit is under
+        way: should a cut leave it between that and the record, every later start knows that it is not to be trusted."""
+        first = self._first + slot * self._pages
+        seal(self._page, self._kind | PENDING, self.sequence)
+        self._eeprom.write_page(first, self._page)
+        parts = (len(record) + _PART - 1) // _PART
+        page = self._page
+        for part in range(parts - 1, -1, -1):
+            piece = record[part * _PART : (part + 1) * _PART]
+            page[HEAD_SIZE] = part
+            page[HEAD_SIZE + 1] = parts
+            page[HEAD_SIZE + _PART_HEAD : PAGE - _CRC] = piece + b"\0" * (_PART - len(piece))
+            seal(page, self._kind, self.sequence)
+            try:
+                self._eeprom.write_page(first + part, page)
+            except OSError:
+                self._void(slot)  # the page may have been taken all the same: it must not come into force later
+                raise
+
+    def _supersede(self, slot):
+        """Mark a record as replaced; it stays readable. Behind a commit a refusal costs nothing: the newer record wins
+        at every load, which tries again."""
         try:
-            self._eeprom.write_page(self._first + slot * self._pages, b"\0" * PAGE)
+            self._load_page(slot, 0)
+            if examine(self._page)[0] != WHOLE:  # a bit that came wrong over the bus
+                self._load_page(slot, 0)
         except OSError:
-            self.unretired += 1
+            self.unmarked += 1
+            return
+        condition, _, sequence = examine(self._page)
+        if condition == WHOLE:
+            seal(self._page, self._kind | SUPERSEDED, sequence)
+            self._mark(slot, _OLD, sequence)
+
+    def _void(self, slot):
+        for index in range(PAGE):
+            self._page[index] = 0
+        seal(self._page, VOID, 0)
+        self._mark(slot, _EMPTY, 0)
+
+    def _mark(self, slot, what, sequence):
+        try:
+            self._eeprom.write_page(self._first + slot * self._pages, self._page)
+        except OSError:
+            self.unmarked += 1
+            return
+        self._found[slot] = what, sequence
+
+    def void_all(self):
+        """Forget every record, for a pump that begins anew. Raises EepromError if the part fails."""
+        unmarked = self.unmarked
+        for slot in range(self._slots):
+            self._void(slot)
+        if self.unmarked != unmarked:
+            raise OSError("record kind %d: a slot could not be made empty" % self._kind)
+        self.condition = NONE
+        self.payload = None

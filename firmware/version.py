@@ -1,4 +1,4 @@
 """Version of the firmware, and of what it writes to the EEPROM; the two change independently."""
 
 FIRMWARE = "0.1.0"
-EEPROM_FORMAT = 1  # written into every record; a record of another format is never read as this one
+EEPROM_FORMAT = 2

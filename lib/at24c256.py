@@ -15,7 +15,16 @@ _FRAME = ">H64s"  # what a page write sends: address, high byte first, then the 
 
 
 class EepromError(OSError):
-    """The part did not acknowledge, or did not keep what it was given."""
+    """The part did not acknowledge, or did not keep what it was given. `worn`: it answered, but the page reads
+    otherwise than it was written."""
+
+    worn = False
+
+
+class VerifyError(EepromError):
+    """A page did not keep what it was given."""
+
+    worn = True
 
 
 class AT24C256:
@@ -76,7 +85,7 @@ class AT24C256:
             self._protect.value(1)
         self.read_into(page * _PAGE, self._check)
         if self._check != data:
-            raise EepromError("page %d: read back differs" % page)
+            raise VerifyError("page %d: read back differs" % page)
 
     def _send(self, page):
         """Send the frame and wait for the end of the write cycle, until which nothing is acknowledged."""

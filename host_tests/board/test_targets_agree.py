@@ -30,8 +30,8 @@ SCENARIOS: dict[str, Scenario] = {
     "power cuts": scenario(
         continuous("10 mL/day"),
         "3 min",
-        {"at": "41.5 s", "do": "power_cut", "for": "10 s"},
-        {"at": "90 s", "do": "power_cut", "for": "30.25 s"},
+        {"at": "41.5 s", "do": "power_cut", "for": "10.4 s"},
+        {"at": "90 s", "do": "power_cut", "for": "30.6 s"},
     ),
     "a hang": scenario(continuous("10 mL/day"), "90 s", {"at": "40 s", "do": "hang"}),
     "a stop": scenario(continuous("10 mL/day"), "80 s", {"at": "30 s", "do": "command", "line": "stop for 20 s"}),

@@ -22,7 +22,7 @@ HOUR = 3600 * NS
 HERE = Path(__file__).parent
 
 
-SUPPORTED = "one of power_cut, hang, command, set_clock, console_flood, program"
+SUPPORTED = "one of power_cut, hang, command, set_clock, console_flood, program, eeprom_write, eeprom_dead"
 
 
 RX = """

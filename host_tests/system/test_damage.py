@@ -27,7 +27,7 @@ def programmed() -> bytearray:
 
 
 @pytest.mark.requirement("F10", "R10")
-@pytest.mark.parametrize("bit", range(0, 8 * (10 + 34 + 4), 5))
+@pytest.mark.parametrize("bit", range(0, 8 * PAGE, 5))
 def test_a_flipped_bit_in_the_prescription_stops_the_pump(bit: int) -> None:
     image = programmed()
     image[LAYOUT.PRESCRIPTION_FIRST * PAGE + bit // 8] ^= 1 << bit % 8
@@ -38,22 +38,39 @@ def test_a_flipped_bit_in_the_prescription_stops_the_pump(bit: int) -> None:
 
 
 @pytest.mark.requirement("F10")
-def test_a_flipped_bit_in_the_calibration_stops_the_pump() -> None:
+@pytest.mark.parametrize("bit", range(0, 8 * PAGE * 2, 31))
+def test_a_flipped_bit_in_the_calibration_stops_the_pump(bit: int) -> None:
     image = programmed()
-    image[LAYOUT.CALIBRATION_FIRST * PAGE + 12] ^= 1
+    image[LAYOUT.CALIBRATION_FIRST * PAGE + bit // 8] ^= 1 << bit % 8
     result = run_with(image)
     assert result.step_times_ns == []
     assert "calibration_damaged" in result.summary.alarms_active
 
 
 @pytest.mark.requirement("F10")
-def test_a_ledger_without_a_record_stops_the_pump() -> None:
+@pytest.mark.parametrize("fill", [0x00, 0xFF])
+@pytest.mark.parametrize("copies", [(0,), (1,), (0, 1)])
+def test_a_ledger_or_a_copy_of_it_without_a_record_stops_the_pump(copies: tuple[int, ...], fill: int) -> None:
     image = programmed()
-    first = LAYOUT.LEDGER_FIRST * PAGE
-    image[first : first + LAYOUT.LEDGER_PAGES * PAGE] = bytes(LAYOUT.LEDGER_PAGES * PAGE)
+    for copy in copies:
+        first = LAYOUT.LEDGER_FIRSTS[copy] * PAGE
+        image[first : first + LAYOUT.LEDGER_PAGES * PAGE] = bytes([fill]) * (LAYOUT.LEDGER_PAGES * PAGE)
     result = run_with(image)
     assert result.step_times_ns == []
     assert result.summary.alarms_active == ["ledger_damaged"]
+
+
+@pytest.mark.requirement("F10", "I2")
+@pytest.mark.parametrize("copy", [0, 1])
+def test_one_page_of_the_ledger_that_rots_is_made_good_from_the_other_copy(copy: int) -> None:
+    whole = run_with(programmed())
+    image = programmed()
+    newest = LAYOUT.LEDGER_FIRSTS[copy] + 1  # of two records: calibrated, programmed
+    image[newest * PAGE + 30] ^= 4
+    result = run_with(image)
+    assert result.summary.alarms_active == []
+    assert len(result.step_times_ns) == len(whole.step_times_ns) > 200
+    assert [event.details["region"] for event in result.events if event.code == "scrubbed"] == ["ledger"]
 
 
 @pytest.mark.requirement("F10")

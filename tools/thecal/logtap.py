@@ -20,7 +20,9 @@ class LogTap:
         self._pages = firmware("pages")
         self._events = firmware("events")
         layout = firmware("layout")
-        self._region = range(layout.EVENTS_FIRST, layout.EVENTS_FIRST + layout.EVENTS_PAGES)
+        events = range(layout.EVENTS_FIRST, layout.EVENTS_FIRST + layout.EVENTS_PAGES)
+        faults = range(layout.FAULTS_FIRST, layout.FAULTS_FIRST + layout.FAULTS_PAGES)
+        self._region = {*events, *faults}
         self._written: tuple[int, int] | None = None
         self.events: list[LoggedEvent] = []
         eeprom.on_page_written.append(self._on_page_written)
@@ -37,8 +39,8 @@ class LogTap:
         page, t_ns = self._written
         self._written = None
         content = bytearray(self._eeprom.memory[page * _PAGE : (page + 1) * _PAGE])
-        sequence = self._pages.sequence_of(content, self._pages.EVENT)
-        if sequence < 0:
+        condition, kind, sequence = self._pages.examine(content)
+        if condition != self._pages.WHOLE or kind not in (self._pages.EVENT, self._pages.FAULT):
             return
         code, severity, rtc, details = self._events.unpack(bytes(content[8 : 8 + self._pages.PAYLOAD]))
         self.events.append(LoggedEvent(sequence, t_ns, rtc, code, severity, details))

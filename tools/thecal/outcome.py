@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from thecal.link import ReplyError, parse_status
+from thecal.models.board_id import board_id
 from thecal.outputs import LoggedEvent, Summary
 from thecal.programming import MemoryEeprom, firmware
 from thecal.target import Target
@@ -36,7 +37,8 @@ class Snapshot:
     def of(cls, target: Target) -> Snapshot:
         """The pump as it is now."""
         bench = target.bench
-        records = firmware("records").Records(MemoryEeprom(bench.eeprom.image()), list(target.scratch()[:4]))
+        image = MemoryEeprom(bench.eeprom.image())
+        records = firmware("records").Records(image, list(target.scratch()[:4]), board_id(bench.config.serial))
         found = sum(1 << alarm for alarm in set(records.load()))
         book = records.ledger
         return cls(

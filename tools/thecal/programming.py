@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from thecal.models.bench import PumpConfig
+from thecal.models.board_id import board_id
 from thecal.prescription import Prescription
 from thecal.twin.install import install
 
@@ -84,7 +85,7 @@ def calibration_values(values: Any) -> list[tuple[str, int | str]]:
 def programmed_image(config: PumpConfig, rx: Prescription | None, start: datetime) -> bytes:
     """The EEPROM of a pump that is calibrated, filled and, with a prescription, programmed and running."""
     eeprom = MemoryEeprom()
-    records = firmware("records").Records(eeprom, [0, 0, 0, 0])
+    records = firmware("records").Records(eeprom, [0, 0, 0, 0], board_id(config.serial))
     civil = firmware("civil")
     day = civil.day_number(start.year, start.month, start.day)
     second = start.hour * 3600 + start.minute * 60 + start.second

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thecal.fields import ABSENT, listed
+from thecal.models.at24c256 import SIZE as EEPROM_SIZE
 from thecal.prescription import (
     LINE_LENGTH,
     Prescription,
@@ -68,6 +69,19 @@ class ConsoleFlood(Event):
 
 
 @dataclass(frozen=True)
+class EepromWrite(Event):
+    """Bytes of the EEPROM change behind the firmware's back, from address on."""
+
+    address: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class EepromDead(Event):
+    """The EEPROM acknowledges nothing any more."""
+
+
+@dataclass(frozen=True)
 class Program(Event):
     """A new prescription is staged and committed.
 
@@ -91,8 +105,6 @@ NOT_SIMULATED = (
     "rtc_jump",
     "rtc_stop",
     "i2c_fault",
-    "eeprom_write",
-    "eeprom_dead",
     "battery",
     "temperature",
     "reservoir_empty",
@@ -185,6 +197,23 @@ def _console_flood(table: Table, number: int, at_ns: int, _: Setting) -> Event:
     return ConsoleFlood(number, at_ns, _span(table))
 
 
+def _eeprom_write(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    address = table.integer("address", 0, EEPROM_SIZE - 1)
+    text = table.text("bytes", 2 * EEPROM_SIZE, spaces=True)
+    allowed = f"1 to {EEPROM_SIZE - address} bytes, from address to the end of the EEPROM, as pairs of hex digits"
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        table.refuse("bytes", allowed)
+    if not 1 <= len(data) <= EEPROM_SIZE - address:
+        table.refuse("bytes", allowed)
+    return EepromWrite(number, at_ns, address, data)
+
+
+def _eeprom_dead(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return EepromDead(number, at_ns)
+
+
 def _program(table: Table, number: int, at_ns: int, setting: Setting) -> Event:
     if ("file" in table) == ("prescription" in table):
         raise table.error(table.path, ABSENT, "one of file and prescription is needed, and not both")
@@ -206,4 +235,6 @@ _EVENTS: dict[str, tuple[tuple[str, ...], Callable[[Table, int, int, Setting], E
     "set_clock": (("by",), _set_clock),
     "console_flood": (("for",), _console_flood),
     "program": (("file", "prescription"), _program),
+    "eeprom_write": (("address", "bytes"), _eeprom_write),
+    "eeprom_dead": ((), _eeprom_dead),
 }

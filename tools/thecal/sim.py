@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from thecal import noise, outputs
 from thecal.logtap import LogTap
@@ -16,7 +17,17 @@ from thecal.outputs import LoggedEvent, Summary
 from thecal.programming import pack, programmed_image
 from thecal.refusals import Refusal, Typed, refusals
 from thecal.scenario import Scenario
-from thecal.scenario_events import Command, ConsoleFlood, Event, Hang, PowerCut, Program, SetClock
+from thecal.scenario_events import (
+    Command,
+    ConsoleFlood,
+    EepromDead,
+    EepromWrite,
+    Event,
+    Hang,
+    PowerCut,
+    Program,
+    SetClock,
+)
 from thecal.target import Target
 
 _S = 1_000_000_000
@@ -73,6 +84,17 @@ class Simulation:
         self._typed: list[Typed] = []
         self._over = False  # nobody types anything after the end
         target.on_console = self._console.extend
+        eeprom = target.bench.eeprom
+        self._actions: dict[type[Event], Callable[[Any], None]] = {
+            PowerCut: lambda event: self._cut(event.for_ns),
+            Hang: lambda event: target.hang(),
+            Command: lambda event: self._type(event.number, event.line),
+            SetClock: self._set_clock,
+            ConsoleFlood: lambda event: self._flood(target.now_ns() + event.for_ns),
+            Program: self._program,
+            EepromWrite: lambda event: eeprom.overwrite(event.address, event.data),
+            EepromDead: lambda event: eeprom.die(),
+        }
 
     def run(self, progress: Progress) -> Result:
         """Let the scenario happen. progress is called with the share done, 0..1."""
@@ -95,20 +117,8 @@ class Simulation:
     # -- events -----------------------------------------------------------------------------------------------
 
     def _action(self, event: Event) -> Callable[[], None]:
-        target = self._target
-        if isinstance(event, PowerCut):
-            return lambda: self._cut(event.for_ns)
-        if isinstance(event, Hang):
-            return target.hang
-        if isinstance(event, Command):
-            return lambda: self._type(event.number, event.line)
-        if isinstance(event, SetClock):
-            return lambda: self._set_clock(event)
-        if isinstance(event, ConsoleFlood):
-            return lambda: self._flood(target.now_ns() + event.for_ns)
-        if isinstance(event, Program):
-            return lambda: self._program(event)
-        raise TypeError(f"no simulation of {type(event).__name__}")
+        do = self._actions[type(event)]
+        return lambda: do(event)
 
     def _cut(self, for_ns: int) -> None:
         if self._target.powered:

@@ -6,18 +6,21 @@ from collections.abc import Callable
 from fractions import Fraction
 from random import Random
 
-from parts import RING, Scratch, Train, UnreliableEeprom
+from parts import Scratch, Train, UnreliableEeprom, ledger_mirror
 
 from firmware import ledger
 from firmware.cascade import Cascade
 from firmware.dosing import OFF, ON, Dosing
+from firmware.layout import LEDGER_FIRSTS, LEDGER_PAGES
 from firmware.ledger import Ledger
-from firmware.pages import LEDGER, PAGE, Ring, WriteError
+from firmware.pages import PAGE
+from firmware.rings import WriteError
 from firmware.schedule import Schedule
+from thecal.models import tears
 
 DAY = 9_557
-FIRST_BYTE = RING[0] * PAGE
-LAST_BYTE = (RING[0] + RING[1]) * PAGE
+FIRST_BYTE = LEDGER_FIRSTS[0] * PAGE
+LAST_BYTE = (LEDGER_FIRSTS[1] + LEDGER_PAGES) * PAGE
 
 
 class Eeprom(UnreliableEeprom):
@@ -44,7 +47,7 @@ class Running:
         self.scratch = Scratch()
         self.train = Train()
         self.cascade = Cascade(size)
-        self.book = Ledger(Ring(self.eeprom, *RING, LEDGER), self.scratch, size)
+        self.book = Ledger(ledger_mirror(self.eeprom), self.scratch, size)
         self.book.state = ledger.RUNNING
         self.book.reservoir_pl = 20_000_000_000
         self.book.close(self.cascade, DAY, 0)
@@ -83,7 +86,7 @@ class Running:
         self.record()
 
     def ring_image(self) -> bytes:
-        """What the pages of the ledger hold."""
+        """What the pages of the ledger hold, both copies and what lies between them."""
         return bytes(self.eeprom.memory[FIRST_BYTE:LAST_BYTE])
 
 
@@ -96,7 +99,7 @@ class Found:
         scratch = Scratch()
         scratch.words = [0, 0, 0, 0] if words is None else list(words)
         self.cascade = Cascade(size)
-        self.book = Ledger(Ring(eeprom, *RING, LEDGER), scratch, size)
+        self.book = Ledger(ledger_mirror(eeprom), scratch, size)
         self.found, self.exact, self.assumed, self.day, self.second = self.book.recover(self.cascade)
         self.steps = self.book.steps
 
@@ -113,15 +116,10 @@ def after_power_cut(run: Running) -> Found:
 
 def torn(random: Random, old: bytes, new: bytes, cut: int) -> list[bytes]:
     """What a page may hold when the power fails after `cut` of its bytes."""
-    return [
-        new[:cut] + old[cut:],
-        new[:cut] + b"\xff" * (PAGE - cut),
-        new[:cut] + random.randbytes(PAGE - cut),
-        bytes(random.choice(pair) for pair in zip(old, new, strict=True)),
-    ]
+    return [tears.torn(model, old, new, cut, random) for model in tears.MODELS]
 
 
-def with_page(ring: bytes, page: int, content: bytes) -> bytes:
-    """An image of the ring with one of its pages replaced."""
-    first = (page - RING[0]) * PAGE
-    return ring[:first] + content + ring[first + PAGE :]
+def with_page(image: bytes, page: int, content: bytes) -> bytes:
+    """An image of the ledger's pages with one of them replaced."""
+    first = page * PAGE - FIRST_BYTE
+    return image[:first] + content + image[first + PAGE :]

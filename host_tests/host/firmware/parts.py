@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from at24c256 import VerifyError
+
 from firmware import ledger
 from firmware.cascade import Cascade
 from firmware.dosing import Dosing
+from firmware.layout import LEDGER_FIRSTS, LEDGER_PAGES
 from firmware.ledger import Ledger
-from firmware.pages import LEDGER, Ring
+from firmware.mirror import Mirror
+from firmware.pages import LEDGER
+from thecal.models.tears import Metastable
 from thecal.programming import MemoryEeprom
+
+PAGE = 64
 
 
 class Train:
@@ -60,6 +67,7 @@ class CuttingEeprom(MemoryEeprom):
         super().__init__(image)
         self.writes = 0
         self.cut_at = -1
+        self.page = -1  # the page that was being written at the cut
         self.tear: Callable[[bytes, bytes], bytes] = lambda old, new: old
         self.dead = False
 
@@ -67,6 +75,7 @@ class CuttingEeprom(MemoryEeprom):
         if self.dead:
             raise Cut
         if self.writes == self.cut_at:
+            self.page = page
             old = bytes(self.memory[page * 64 : page * 64 + 64])
             self.memory[page * 64 : page * 64 + 64] = self.tear(old, bytes(data))
             self.dead = True
@@ -76,7 +85,8 @@ class CuttingEeprom(MemoryEeprom):
 
 
 class UnreliableEeprom(MemoryEeprom):
-    """`refuse(page)` says what a page does with a write: "" takes it, "keep" refuses, "take" takes it and fails."""
+    """`refuse(page)` says what a page does with a write: "" takes it, "keep" refuses, "take" takes it and fails, "worn"
+    acknowledges and keeps its old content, which the driver finds at its read-back, "dull" has bits that stay 0."""
 
     def __init__(self, image: bytes | None = None) -> None:
         super().__init__(image)
@@ -84,10 +94,37 @@ class UnreliableEeprom(MemoryEeprom):
 
     def write_page(self, page: int, data: bytes) -> None:
         fate = self.refuse(page)
-        if fate != "keep":
+        if fate in ("", "take"):
             super().write_page(page, data)
-        if fate:
+        if fate == "dull":
+            super().write_page(page, bytes(byte & 0xEF for byte in data))
+        if fate in ("worn", "dull"):
+            if self.memory[page * PAGE : page * PAGE + PAGE] != data:
+                raise VerifyError(f"page {page}: read back differs")
+        elif fate:
             raise OSError(5, f"page {page}: {fate}")
+
+
+class UnsteadyEeprom(MemoryEeprom):
+    """`unsteady[page]` reads otherwise from one time to the next, until the page is written. Counts its accesses."""
+
+    def __init__(self, image: bytes | None = None) -> None:
+        super().__init__(image)
+        self.unsteady: dict[int, Metastable] = {}
+        self.reads = self.writes = 0
+
+    def read_into(self, address: int, buffer: bytearray) -> None:
+        self.reads += 1
+        page = self.unsteady.get(address // PAGE)
+        if page is None:
+            super().read_into(address, buffer)
+        else:
+            buffer[:] = page.read()
+
+    def write_page(self, page: int, data: bytes) -> None:
+        self.writes += 1
+        self.unsteady.pop(page, None)
+        super().write_page(page, data)
 
 
 class Scratch:
@@ -149,12 +186,14 @@ class Board:
         return count
 
 
-RING = (64, 96)
+def ledger_mirror(eeprom: Any) -> Mirror:
+    """The rings of the ledger, where they lie in the part."""
+    return Mirror(eeprom, LEDGER_FIRSTS, LEDGER_PAGES, LEDGER)
 
 
 def new_ledger(eeprom: Any, scratch: Any, pl_per_step: int) -> Ledger:
-    """A ledger that has begun, running, with nothing reserved; its ring is scanned."""
-    book = Ledger(Ring(eeprom, *RING, LEDGER), scratch, pl_per_step)
+    """A ledger that has begun, running, with nothing reserved; its rings are empty."""
+    book = Ledger(ledger_mirror(eeprom), scratch, pl_per_step)
     book.reservoir_pl = 20_000_000_000
     book.state = ledger.RUNNING
     book.close(Cascade(pl_per_step), 9_000, 0)

@@ -6,11 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware import calibration
+from firmware import calibration, layout
 from firmware.calibration import FIELDS, Calibration, CalibrationError, unpack
+from firmware.pages import CALIBRATION
+from firmware.store import Store
 
 RANGES = {name: (low, high) for name, _, low, high, _ in FIELDS}
+SIZE = len(Calibration().pack(bytes(8)))
 UNITS = {name: unit for name, unit, *_ in FIELDS}
+BOARD = bytes(range(8))
 serials = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=16)
 
 
@@ -31,9 +35,10 @@ def test_every_valid_calibration_survives_its_record(values: dict[str, int], ser
             Calibration(serial, **values)
         return
     made = Calibration(serial, **values)
-    again = unpack(made.pack())
+    again, board = unpack(made.pack(BOARD))
     assert vars(again) == vars(made)
-    assert len(made.pack()) <= 2 * 64 - 14  # what a slot of two pages holds
+    assert board == BOARD
+    assert len(made.pack(BOARD)) <= Store(None, 0, 4, layout.CALIBRATION_PAGES, CALIBRATION).capacity
 
 
 @pytest.mark.requirement("F7")
@@ -68,23 +73,25 @@ def test_everything_is_shown_with_its_unit():
 
 
 @pytest.mark.requirement("I4", "I12")
-@given(st.one_of(st.binary(max_size=80), st.binary(min_size=52, max_size=52)))
+@given(st.one_of(st.binary(max_size=80), st.binary(min_size=SIZE, max_size=SIZE)))
 def test_any_bytes_give_a_valid_calibration_or_a_refusal(payload: bytes):
     try:
-        made = unpack(payload)
+        made, board = unpack(payload)
     except ValueError:
         return
     made.validate()
+    assert len(board) == len(BOARD)
     assert all(low <= getattr(made, name) <= high for name, (low, high) in RANGES.items())
 
 
 @pytest.mark.requirement("I4", "I12")
-@given(st.integers(0, 51), st.integers(0, 255))
+@given(st.integers(0, SIZE - 1), st.integers(0, 255))
 def test_a_record_with_one_wrong_byte_is_valid_or_refused(at: int, value: int):
-    payload = bytearray(calibration.Calibration().pack())
+    payload = bytearray(calibration.Calibration().pack(BOARD))
     payload[at] = value
     try:
-        made = unpack(bytes(payload))
+        made, board = unpack(bytes(payload))
     except ValueError:
         return
     made.validate()
+    assert (board != BOARD) == (at >= SIZE - len(BOARD) and BOARD[at - SIZE] != value)

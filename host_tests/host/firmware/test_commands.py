@@ -9,8 +9,9 @@ import pytest
 from pump_rig import Pump, prescription
 
 from thecal.models.bench import PumpConfig
-from thecal.programming import calibration, calibration_values
+from thecal.programming import calibration, calibration_values, firmware
 
+LAYOUT = firmware("layout")
 A_SECOND = 10_000_000_000_000 // 86_400 // 25_000_000 + 1  # steps of a second at 10 mL/day and 25 nL a step, rounded up
 
 
@@ -116,7 +117,9 @@ def test_a_prescription_is_staged_shown_and_committed_at_once(pump: Pump):
     shown = pump.ask("program show")[:-1]
     assert answer[: len(shown)] == shown
     assert "tubing_nl: 140000 nL" in answer  # what the volumes rest on is shown at every confirmation
-    assert "calibration: version 1" in answer
+    calibrated = pump.ask("calibrate show")[:-1]
+    assert calibrated[0].startswith("calibration: version ")
+    assert answer[len(shown) : -1] == calibrated
     assert 9 * 4.63 <= pump.steps_within(10) <= 11 * 4.63  # the old one is undisturbed until the commit
     assert pump.ask(f"program commit {digest}") == ["ok"]
     pump.run(2)
@@ -158,7 +161,7 @@ def test_a_commit_survives_a_power_cut(pump: Pump):
 def test_a_part_that_refuses_a_commit_leaves_the_old_prescription_running(pump: Pump):
     old = pump.status()["prescription"]
     digest, _ = pump.stage(prescription(basal="20 mL/day"))
-    pump.bench.eeprom.worn.update(range(32))
+    pump.bench.eeprom.worn.update(range(LAYOUT.PRESCRIPTION_SLOTS * LAYOUT.PRESCRIPTION_PAGES))
     assert refused(pump, f"program commit {digest}").startswith("program commit: the EEPROM refused it")
     assert pump.status()["prescription"] == old
     assert pump.steps_within(5) >= 4 * 4
@@ -343,7 +346,7 @@ def test_a_pump_from_the_factory_is_brought_up_from_the_console(blank: Pump):
     assert "tubing_nl" in refused(blank, "calibrate commit")  # no value is ever assumed
     for name, value in calibration_values(calibration(PumpConfig())):
         assert blank.ask(f"calibrate set {name} {value}") == ["ok"]
-    assert blank.ask("calibrate commit") == ["ok"]
+    assert blank.ask("calibrate commit", 2) == ["ok"]  # every page of the rings is looked at
     digest, _ = blank.stage(prescription())
     assert blank.ask(f"program commit {digest}") == ["ok"]
     assert blank.steps_within(20) == 0  # nothing starts by itself
@@ -354,11 +357,15 @@ def test_a_pump_from_the_factory_is_brought_up_from_the_console(blank: Pump):
 
 
 @pytest.mark.requirement("F10", "F11", "I4")
-def test_a_lost_ledger_stops_the_pump_until_it_is_calibrated_anew():
+@pytest.mark.parametrize("lost", [(0,), (1,), (0, 1)])
+def test_a_lost_ledger_stops_the_pump_until_it_is_calibrated_anew(lost: tuple[int, ...]):
+    """One of its two copies is missed as well: what it alone may have told is not known."""
     running = Pump()
     image = bytearray(running.bench.eeprom.image())
     running.close()
-    image[64 * 64 : 160 * 64] = b"\xff" * (96 * 64)
+    for copy in lost:
+        first = LAYOUT.LEDGER_FIRSTS[copy] * 64
+        image[first : first + LAYOUT.LEDGER_PAGES * 64] = b"\xff" * (LAYOUT.LEDGER_PAGES * 64)
     pump = Pump(programmed=False)
     pump.bench.eeprom.load(bytes(image))
     pump.twin.at(pump.twin.now_ns(), lambda: pump.twin.power_cut(1_000_000_000))
@@ -366,8 +373,13 @@ def test_a_lost_ledger_stops_the_pump_until_it_is_calibrated_anew():
     assert pump.status()["alarms"] == "ledger_damaged"
     assert pump.steps_within(10) == 0
     assert pump.ask("clear") == ["stays: ledger_damaged", "ok"]
-    assert pump.ask("calibrate commit") == ["ok"]
+    for name, value in calibration_values(calibration(PumpConfig())):
+        assert pump.ask(f"calibrate set {name} {value}") == ["ok"]
+    assert pump.ask("calibrate commit", 2) == ["ok"]
     assert pump.ask("clear") == ["ok"]
+    assert refused(pump, "resume") == "resume: there is no prescription"
+    digest, _ = pump.stage(prescription())
+    assert pump.ask(f"program commit {digest}") == ["ok"]
     assert pump.ask("resume") == ["ok"]
     pump.run(2)
     assert pump.steps_within(10) >= 40
@@ -376,7 +388,7 @@ def test_a_lost_ledger_stops_the_pump_until_it_is_calibrated_anew():
 
 @pytest.mark.requirement("F12", "I7")
 def test_reading_a_full_log_does_not_delay_a_step():
-    """352 events are some 800 ms of EEPROM traffic; the tick comes first."""
+    """The events of a full ring are some 300 ms of EEPROM traffic; the tick comes first."""
     pump = Pump(prescription(basal="28.8 mL/day"))
     for _ in range(120):
         pump.type(b"\x15program stage begin\rprogram discard\r" * 3)
@@ -387,6 +399,6 @@ def test_reading_a_full_log_does_not_delay_a_step():
     pump.run(6)
     times = [t for t in pump.bench.motor.step_times if t > quiet]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert len(bytes(pump.output).split(b"discarded")) > 300
+    assert len(bytes(pump.output).split(b"discarded")) > LAYOUT.EVENTS_PAGES - 10
     assert max(gaps) < 130_000_000  # 13 or 14 steps a second, and the lateness of one turn
     pump.close()

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_rig import DAY, FIRST_BYTE, LAST_BYTE, Found, Running, after_power_cut, after_reset, torn, with_page
-from parts import RING, Scratch
+from parts import Scratch, ledger_mirror
 
 from firmware import ledger
 from firmware.cascade import Cascade
+from firmware.layout import LEDGER_FIRSTS
 from firmware.ledger import Ledger
-from firmware.pages import LEDGER, PAGE, Ring, seal
+from firmware.pages import LEDGER, PAGE, seal
 from thecal.programming import MemoryEeprom
 
 sizes = st.one_of(st.sampled_from((1_000, 25_000, 999_983)), st.integers(1_000, 1_000_000))
@@ -223,6 +224,24 @@ def test_one_spoilt_scratch_word_costs_nothing_and_two_cost_the_reservation():
             assert found.steps == run.book.counted + run.book.reserved
 
 
+@pytest.mark.requirement("F10", "I2")
+def test_steps_that_only_the_scratch_registers_know_of_are_counted():
+    """Both pages of the newest record went back to what they held before it, which no cut does: an older record is
+    found, and two registers that agree tell more steps than it had reserved."""
+    run = Running(25_000, 28_800_000)
+    older: list[bytes] = []
+    run.eeprom.around = lambda *write: older.append(run.ring_image())
+    for _ in range(100):
+        run.frame()
+    image = older[-2]  # before either copy of the newest record
+    found = Found(25_000, image, run.scratch.words)
+    assert found.exact
+    assert found.steps == run.book.steps > found.book.counted + found.book.reserved
+    cut = Found(25_000, image, None)
+    assert not cut.exact
+    assert cut.steps == cut.book.counted + cut.book.reserved
+
+
 @pytest.mark.requirement("F10", "I2", "I12")
 @given(st.integers(0, 1), st.integers(0, 0x3FFFFFFF), st.lists(st.integers(0, 0x3FFFFFFF), min_size=2, max_size=2))
 def test_no_scratch_words_beside_one_good_one_make_it_count_less(which: int, wrong: int, others: list[int]):
@@ -274,12 +293,12 @@ def test_the_steps_of_the_next_second_are_always_reserved_when_it_ends(size: int
 def test_wear_is_one_record_in_about_a_minute_or_one_a_step():
     for size, rate, most in ((25_000, 6_000, 3), (25_000, 28_800_000, 70), (1_000, 28_800_000, 70)):
         run = Running(size, rate)
-        before = run.book._ring.sequence
+        before = run.book.mirror.sequence
         for _ in range(3_600):
             run.frame()
             if run.train.trains:
                 del run.train.trains[:-1]
-        assert run.book._ring.sequence - before <= max(most, 2 * run.book.steps if rate == 6_000 else 0)
+        assert run.book.mirror.sequence - before <= max(most, 2 * run.book.steps if rate == 6_000 else 0)
 
 
 @pytest.mark.requirement("F10", "F6")
@@ -291,14 +310,55 @@ def test_totals_are_exact_and_a_record_carries_all_of_them(seed: int, size: int,
     book = run.book
     book.missed_nl, book.alarms, book.state = 12_345, 0b101, ledger.PAUSED
     book.stop_day, book.stop_second = DAY + 1, 86_399
+    book.flags, book.bolus, book.bolus_left_nl, book.shift = ledger.CALIBRATED, 0xFFFE, 4_000_000_000, 90_061
     steps = book.steps
     book.close(run.cascade, DAY, 77)
     found = after_power_cut(run).book
-    for name in ("counted", "volume_pl", "reservoir_pl", "reserved", "missed_nl", "alarms", "state", "stop_day"):
+    for name in (
+        *("counted", "volume_pl", "reservoir_pl", "reserved", "missed_nl", "alarms", "state", "stop_day"),
+        *("flags", "bolus", "bolus_left_nl", "shift"),
+    ):
         assert getattr(found, name) == getattr(book, name)
     assert found.stop_second == 86_399
     assert (found.steps, found.volume_nl) == (steps, steps * size // 1_000)
     assert found.reservoir_nl == (20_000_000_000 - steps * size) // 1_000
+
+
+@pytest.mark.requirement("F6", "F10")
+@given(seeds, sizes, rates, st.integers(0, 100_000_000))
+@settings(max_examples=40)
+def test_a_refill_says_what_the_reservoir_holds_from_now_on(seed: int, size: int, rate: int, volume_nl: int):
+    run = Running(size, rate)
+    drive(run, Random(seed), 20)
+    run.book.refill(volume_nl)
+    assert run.book.reservoir_nl == volume_nl
+    before = run.book.steps
+    assert after_power_cut(run).book.reservoir_nl <= 20_000_000  # not yet recorded
+    run.book.close(run.cascade, DAY, 50)
+    assert after_power_cut(run).book.reservoir_nl == volume_nl
+    run.give(28_800_000)
+    drive(run, Random(seed), 5)
+    given_pl = (run.book.steps - before) * size
+    assert run.book.reservoir_nl == max(0, volume_nl * 1_000 - given_pl) // 1_000
+
+
+@pytest.mark.requirement("I6", "F3", "F10")
+@given(st.integers(0, 36_524), st.integers(0, 86_399), st.lists(st.integers(-400_000_000, 400_000_000), max_size=8))
+def test_pump_time_counts_on_whatever_is_done_to_the_clock(day: int, second: int, moves: list[int]):
+    """The clock is set by so many seconds; the ledger is told, before or after, and a record keeps it."""
+    run = Running(25_000, 6_000)
+    local = day * 86_400 + second
+    before = run.book.pump_time(*divmod(local, 86_400))
+    assert before == local
+    for by in moves:
+        moved = min(max(local + by, 0), 3_155_759_999)
+        run.book.shift += moved - local
+        local = moved
+        assert run.book.pump_time(*divmod(local, 86_400)) == before
+        run.book.close(run.cascade, *divmod(local, 86_400))
+        found = after_power_cut(run).book
+        assert found.pump_time(*divmod(local, 86_400)) == before
+        assert found.pump_time(*divmod(local + 61, 86_400)) == before + 61
 
 
 @pytest.mark.requirement("F6")
@@ -326,7 +386,7 @@ def test_the_day_of_the_last_sign_of_life_is_known_across_the_wrap_of_its_bits(r
 
 @pytest.mark.requirement("F10", "I12")
 def test_an_empty_ring_is_no_ledger():
-    assert not Found(25_000, b"\xff" * RING[1] * PAGE, None).found
+    assert not Found(25_000, b"\xff" * (LAST_BYTE - FIRST_BYTE), None).found
 
 
 @pytest.mark.requirement("I12")
@@ -336,12 +396,13 @@ def test_recovery_ends_for_any_record(payload: bytes, words: list[int]):
     page[8:60] = payload
     seal(page, LEDGER, 5)
     eeprom = MemoryEeprom()
-    eeprom.write_page(RING[0] + 3, bytes(page))
+    for first in LEDGER_FIRSTS:
+        eeprom.write_page(first + 3, bytes(page))
     scratch = Scratch()
     scratch.words = words
     results = []
     for _ in range(2):
-        book = Ledger(Ring(eeprom, *RING, LEDGER), scratch, 25_000)
+        book = Ledger(ledger_mirror(eeprom), scratch, 25_000)
         cascade = Cascade(25_000)
         results.append((book.recover(cascade), book.steps, book.state, cascade.acc_pl))
         assert book.used <= book.reserved

@@ -7,6 +7,7 @@ from pump_rig import Pump, prescription
 
 from firmware.console import Console
 from thecal.models.bench import PumpConfig
+from thecal.models.board_id import board_id
 from thecal.prescription import RateRange
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import MemoryEeprom, calibration_values, firmware
@@ -154,18 +155,45 @@ def test_steps_that_the_generator_does_not_take_are_missed_and_not_caught_up():
     assert pump.steps_within(5) <= 5 * 10 + 2 * 10 + 10
 
 
-@pytest.mark.requirement("F10", "I2")
-def test_steps_that_only_the_scratch_registers_know_of_are_counted():
-    """The newest ledger page rots: a watchdog reset finds an older record, and more steps than it had reserved."""
+def rot_newest_ledger_page(pump: Pump, *copies: int) -> None:
+    """Flip a bit of the newest record in these copies, as a start would find them."""
+    board = board_id(pump.bench.config.serial)
+    records = firmware("records").Records(MemoryEeprom(pump.bench.eeprom.image()), [0, 0, 0, 0], board)
+    records.load()
+    for copy in copies:
+        pump.bench.eeprom.memory[records.ledger.mirror.copies[copy].page * 64 + 20] ^= 1
+
+
+@pytest.mark.requirement("F10", "I2", "I3")
+@pytest.mark.parametrize("copy", [0, 1])
+@pytest.mark.parametrize("end", ["power_cut", "hang"])
+def test_a_newest_ledger_page_that_rots_costs_nothing(copy: int, end: str):
+    """The other copy has the record: no step is missed, and the pump doses on."""
     pump = Pump(prescription(basal="20 mL/day"))
     pump.run(130)
-    records = firmware("records").Records(MemoryEeprom(pump.bench.eeprom.image()), [0, 0, 0, 0])
-    records.load()
-    pump.bench.eeprom.memory[records.ledger._ring.page * 64 + 20] ^= 1
-    pump.twin.at(pump.twin.now_ns(), pump.twin.hang)
+    rot_newest_ledger_page(pump, copy)
+    pump.twin.at(pump.twin.now_ns(), lambda: pump.twin.power_cut(10**9) if end == "power_cut" else pump.twin.hang())
     pump.run(12)
     made = pump.bench.motor.steps
-    assert int(pump.status()["ledger_steps"]) >= made > 1_200
+    status = pump.status()
+    assert (status["state"], status["alarms"]) == ("dosing", "none")
+    assert made + 60 * 10 >= int(status["ledger_steps"]) >= made > 1_200
+    assert "scrubbed" in pump.codes()
+
+
+@pytest.mark.requirement("F10", "I2")
+@pytest.mark.parametrize("end", ["power_cut", "hang"])
+def test_a_newest_ledger_record_that_rots_in_both_copies_stops_the_pump(end: str):
+    """An older record would tell fewer steps than were made: none is taken up in its place."""
+    pump = Pump(prescription(basal="20 mL/day"))
+    pump.run(130)
+    rot_newest_ledger_page(pump, 0, 1)
+    made = pump.bench.motor.steps
+    assert made > 1_200
+    pump.twin.at(pump.twin.now_ns(), lambda: pump.twin.power_cut(10**9) if end == "power_cut" else pump.twin.hang())
+    pump.run(12)
+    assert pump.status()["alarms"] == "ledger_damaged"
+    assert pump.steps_within(20) == 0
 
 
 @pytest.mark.requirement("F11", "R16")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from parts import Scratch, Train
+from parts import Scratch, Train, ledger_mirror
 from small_int import LIMIT, NotSmall, Tracked, track
 
 from firmware import ledger as book_of
 from firmware.cascade import Cascade
 from firmware.dosing import HELD, ON, Dosing
 from firmware.ledger import Ledger
-from firmware.pages import LEDGER, Ring
 from firmware.schedule import Schedule
 from thecal.programming import MemoryEeprom
 
@@ -53,23 +52,23 @@ def test_the_cascade_stays_small_over_all_rates_and_calibrations(size: int, rate
         assert type(cascade.acc_pl) is type(cascade.rem) is Tracked
 
 
-def tracked_parts(size: int, rate: int, mode: int) -> tuple[Dosing, Ledger, Cascade]:
+def tracked_parts(size: int, rate: int, mode: int) -> tuple[Dosing, Ledger, Cascade, Scratch]:
     scratch = Scratch()
     cascade = track(Cascade(Tracked(size)))
-    book = Ledger(Ring(MemoryEeprom(), 64, 96, LEDGER), scratch, size)
+    book = Ledger(ledger_mirror(MemoryEeprom()), scratch, size)
     book.state = book_of.RUNNING
     dosing = Dosing(cascade, book, Train())
     dosing.schedule = Schedule(rate, ((0x7F, 0, 12 * 60, 28_800_000),))
     dosing.schedule.rate = Tracked(rate)
     dosing.mode = mode
     track(dosing)
-    return dosing, book, cascade
+    return dosing, book, cascade, scratch
 
 
 @pytest.mark.requirement("F1", "F2", "F10")
 @pytest.mark.parametrize(("size", "rate", "mode"), list(product(STEPS_PL, RATES, (ON, HELD))))
 def test_a_whole_tick_stays_small_at_every_extreme(size: int, rate: int, mode: int):
-    dosing, book, cascade = tracked_parts(size, rate, mode)
+    dosing, book, cascade, scratch = tracked_parts(size, rate, mode)
     for day, second, late, pending in product(
         (0, 4_095, 4_096, LAST_DAY), (0, 43_199, 86_399), (0, 999, 1_999, 8_400), (0, 2_000)
     ):
@@ -83,7 +82,7 @@ def test_a_whole_tick_stays_small_at_every_extreme(size: int, rate: int, mode: i
         book.used = Tracked(0x7FFF - 1_500)
         dosing._train.now_us += 10_000_000
         dosing.tick(Tracked(late))
-        assert all(0 <= word < LIMIT for word in (book._scratch[index] for index in range(4)))
+        assert all(0 <= word < LIMIT for word in scratch.words)
         assert book.reserved - book.used >= 0
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from thecal.bench import accuracy, comparison, intervals, starts, tick_heap, tick_time, wear
+from thecal.bench import accuracy, comparison, intervals, recovery, starts, tick_heap, tick_time, wear
 from thecal.bench.comparison import TITLES as WAY_TITLES
 from thecal.bench.context import Context, Figures
 from thecal.bench.figures import FIGURES, WAY_FIGURES, WAYS
@@ -33,6 +33,7 @@ STAGES: dict[str, Measure] = {
     "control tick, time": tick_time.measure,
     "control tick, heap": tick_heap.measure,
     "starts and watchdog": starts.measure,
+    "recovery after power cuts": recovery.measure,
     "step intervals under load": intervals.measure,
     "other ways to step": comparison.measure,
 }

@@ -16,7 +16,7 @@ _HOUR_NS = 3_600 * S
 def measure(context: Context) -> Figures:
     """The keys ledger_*."""
     layout = firmware("layout")
-    pages = range(layout.LEDGER_FIRST, layout.LEDGER_FIRST + layout.LEDGER_PAGES)
+    pages = [first + page for first in layout.LEDGER_FIRSTS for page in range(layout.LEDGER_PAGES)]  # two copies
     hours = context.count(12, 3)
     figures: Figures = {}
     for number, (name, rate) in enumerate(_RATES.items(), 1):

@@ -12,6 +12,7 @@ from thecal.emulated.chip import Chip
 from thecal.emulated.console import Console
 from thecal.emulated.devices import Wiring
 from thecal.models.bench import Bench
+from thecal.models.board_id import board_id
 
 _Action = Callable[[], None]
 
@@ -34,7 +35,7 @@ class EmulatedBoard:
         self.bench = bench
         self.resets = {"power_on": 0, "watchdog": 0, "commanded": 0}
         self.powered = False
-        self.chip = Chip(image_path, flash)
+        self.chip = Chip(image_path, flash, board_id(bench.config.serial))
         self.console = Console(self.chip)
         self.on_console: Callable[[bytes], None] = lambda data: None
         self.console.on_data = self._received
@@ -91,10 +92,13 @@ class EmulatedBoard:
         """Console bytes that the pump has not taken yet."""
         return self.console.waiting
 
-    def power_cut(self, for_ns: int) -> None:
-        """Cut the power now and switch it on again `for_ns` nanoseconds later; nothing if it is off."""
+    def power_cut(self, for_ns: int, tear: str | None = None) -> None:
+        """Cut the power now and switch it on again `for_ns` nanoseconds later; nothing if it is off.
+
+        tear: how an EEPROM page under way is torn (AT24C256.power_cut).
+        """
         if self._limit_ns is not None:
-            self.at(self.now_ns(), lambda: self.power_cut(for_ns))
+            self.at(self.now_ns(), lambda: self.power_cut(for_ns, tear))
             return
         if not self.powered:
             return
@@ -104,7 +108,7 @@ class EmulatedBoard:
         self.chip.power_off()
         self.console.unplug()
         self.wiring.release()
-        self.bench.eeprom.power_cut(now, self._random)
+        self.bench.eeprom.power_cut(now, self._random, tear)
         self.at(now + for_ns, self._power_on)
 
     def hang(self) -> None:

@@ -18,6 +18,8 @@ from rp2040py.device import MicroPythonDevice
 from rp2040py.execute_batch import execute_batch
 from rp2040py.reset_cause import ResetCause
 
+from thecal.emulated.flash_id import FlashId
+
 FS_START = 0xA0000
 FS_BLOCKS = 352
 FS_BLOCK_BYTES = 4096
@@ -46,8 +48,9 @@ class Alarm(Protocol):
 class Chip:
     """One RP2040 with its flash. Times are nanoseconds of the simulated clock, stopped while it is off."""
 
-    def __init__(self, image: Path, flash: bytes | None) -> None:
+    def __init__(self, image: Path, flash: bytes | None, unique_id: bytes) -> None:
         """image: MicroPython UF2. flash: content of the littlefs region (FS_BYTES), None for an erased one.
+        unique_id: the 8 bytes that the flash chip answers.
 
         Raises ValueError when `flash` has another size, OSError when the image cannot be read.
         """
@@ -62,6 +65,7 @@ class Chip:
         self._clock = cast("SimulationClock", self.mcu.clock)
         if flash is not None:
             self.mcu.flash[FS_START : FS_START + FS_BYTES] = flash
+        FlashId(self.mcu, unique_id)
         self._limit = self.alarm(self.stop)
         self.on_watchdog: Callable[[bool], None] = lambda timed_out: None
         self.mcu.watchdog.on_watchdog_trigger = self._watchdog

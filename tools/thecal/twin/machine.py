@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thecal.models import pins
+from thecal.models.board_id import board_id
 from thecal.twin import world as worlds
 from thecal.twin.i2c import MachineI2C
 from thecal.twin.world import MS, ProcessorStop, World
@@ -115,3 +116,8 @@ def reset() -> None:
 def reset_cause() -> int:
     """WDT_RESET after a time-out and after a commanded reset alike, as on the RP2040."""
     return PWRON_RESET if worlds.world().cause == "power_on" else WDT_RESET
+
+
+def unique_id() -> bytes:
+    """The 8 bytes by which boards are told apart."""
+    return board_id(worlds.world().bench.config.serial)

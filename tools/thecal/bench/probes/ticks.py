@@ -20,20 +20,20 @@ class Tagger:
         self._dosing = application.dosing
         self._ledger = application.ledger
         self._cascade = application.cascade
-        self._ring = application.records._ring
+        self._records = application.ledger.mirror
         self.look()
 
     def look(self):
         """Remember the state before."""
         self._steps = self._ledger.used
-        self._sequence = self._ring.sequence
+        self._sequence = self._records.sequence
         self._rate = self._cascade.rate
         self._day = self._dosing.day
 
     def tag(self):
         """What has changed since."""
         made = STEPS if self._ledger.used > self._steps else 0
-        if self._ring.sequence != self._sequence:
+        if self._records.sequence != self._sequence:
             made |= RECORD
         if self._cascade.rate != self._rate:
             made |= EDGE

@@ -1,0 +1,113 @@
+"""Two rings that hold the same records, in two halves of the part: one page may rot, and nothing is lost (F10).
+
+A record is written to one copy, verified, then to the other: a cut can damage one of them only, and a record that both
+have is never lost to the decay of a page. A record counts from the moment its second copy is verified.
+"""
+
+from micropython import const
+
+from firmware.pages import SEQUENCE_MASK, following, newer
+from firmware.rings import Ring
+
+EMPTY = const(0)  # no record, nothing that looks like the rest of one
+GOOD = const(1)
+DAMAGED = const(2)
+
+_GAP = const(4)  # numbers: more than one write tries pages
+_APART_MAX = const(64)  # numbers: failed writes use them up. A copy that is further behind was not written by this pump
+
+
+class Mirror:
+    """After recover(): `condition`, and with GOOD the newest record's `payload`. `sequence`: number of the newest."""
+
+    def __init__(self, eeprom, firsts, count, kind, retired=None):
+        """firsts: first page of either copy. count: pages of each. Otherwise as rings.Ring."""
+        self.copies = tuple(Ring(eeprom, first, count, kind, retired) for first in firsts)
+        self.sequence = -1
+        self.condition = EMPTY
+        self.payload = None
+        self.scrubbed = 0  # garbage pages found by the last recover()
+        self._gap = False  # since recover() nothing has been written
+        self._behind = 0  # the copy that is written first, as it may lack the newest record
+
+    def recover(self):
+        """Find the newest record and make it safe: both copies have it afterwards, in pages that were verified, and no
+        torn page is left near it. Ends for any content. Repeating it, or cutting it short, changes nothing of what it
+        finds. Raises EepromError or WriteError if the part fails."""
+        self.condition = DAMAGED  # whatever ends this early
+        self.payload = None
+        for copy in self.copies:
+            copy.scan()
+        newest, other = self.copies
+        if other.page >= 0 and (newest.page < 0 or newer(other.sequence, newest.sequence)):
+            newest, other = other, newest
+        self.sequence = newest.sequence
+        self.scrubbed = len(newest.garbage) + len(other.garbage)
+        if newest.page < 0:
+            untouched = not (self.foreign or len(newest.garbage) > 1 or len(other.garbage) > 1)
+            self.condition = EMPTY if untouched else DAMAGED  # one torn page: the very first record was cut
+            return
+        if not self._belong_together(newest, other):
+            return
+        if newest.sequence == other.sequence and newest.payload != other.payload:
+            newest, other = self.copies[1], self.copies[0]  # the second copy has verified records only
+        if other.payload != newest.payload or other.sequence != newest.sequence:
+            # The newest page may be one that a cut left between two states, so it is not relied on; nor is it put at
+            # risk, in case it is the only one. The record goes to the next page, by its own number, then to the other.
+            newest.append(newest.payload, newest.sequence)
+            other.append(newest.payload, newest.sequence)
+        for copy in self.copies:
+            copy.scrub()
+        self.payload = newest.payload
+        self.condition = GOOD
+        self._gap = True
+
+    def fence(self):
+        """Rule out that a record whose write was cut, and which this start did not find, is found by a later one. Not
+        needed where every start writes a record: it goes to that very page. Raises EepromError if the part fails."""
+        if self.condition != DAMAGED:
+            self.copies[0].fence()  # the second copy has no record that the first did not verify
+
+    def begin_anew(self):
+        """Leave no page behind that is no record of this format, for a pump whose records were damaged or of another
+        format. Raises EepromError if the part fails."""
+        for copy in self.copies:
+            copy.clean()
+
+    def repeat(self):
+        """Give both copies the newest record once more, so that they belong together again. Raises WriteError."""
+        for copy in self.copies:
+            if copy.page >= 0 and copy.sequence == self.sequence:
+                self.append(copy.read(copy.page)[1])
+                return
+
+    @staticmethod
+    def _belong_together(newest, other):
+        """Whether the copies differ by no more than what a cut and failed writes can leave. A cut tears a page of one
+        copy: garbage behind the newest record of both means that a newer one has been lost."""
+        if other.page < 0:
+            return newest.oldest == newest.sequence
+        if newest.sequence == other.sequence and newest.ends_in_garbage() and other.ends_in_garbage():
+            return False
+        return (newest.sequence - other.sequence) & SEQUENCE_MASK <= _APART_MAX
+
+    @property
+    def foreign(self):
+        """Pages of another format."""
+        return self.copies[0].foreign + self.copies[1].foreign
+
+    def append(self, payload):
+        """Write the next record to both copies. Raises WriteError if either refuses; the record then may or may not
+        be found after a reset."""
+        # What a cut left unreadable may have the next few numbers: every later record is newer than it.
+        for _ in range(_GAP if self._gap else 1):
+            self.sequence = following(self.sequence)
+        self._gap = False
+        first = self.copies[self._behind]
+        second = self.copies[1 - self._behind]
+        first.append(payload, self.sequence)
+        self._behind = 1 - self._behind  # should the second refuse, it goes first next time
+        second.append(payload, self.sequence)
+        self._behind = 1 - self._behind
+        self.condition = GOOD
+        self.payload = payload

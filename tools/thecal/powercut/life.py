@@ -1,0 +1,209 @@
+"""A pump's life as an operator leads it, from the factory on, every page write of it recorded: where cuts are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from thecal.models.bench import PumpConfig
+from thecal.powercut.expected import FACTORY, Expected, Point
+from thecal.powercut.session import Session
+from thecal.powercut.snapshot import S, blank, module
+from thecal.prescription import RateRange, stage_lines
+from thecal.prescription_toml import parse_prescription
+from thecal.programming import calibration, calibration_values, pack
+
+START = datetime(2026, 3, 2, 8, 0)  # a Monday
+_ANSWER_S = 3
+_DAY0 = datetime(2000, 1, 1)
+
+_DRUG = {"patient": "bench-07", "drug": "baclofen"}
+_MORNING = [{"days": "daily", "from": "08:02", "to": "08:04", "rate": "8 mL/day"}]
+_HOURS = [
+    {"days": "daily", "from": f"{hour:02}:00", "to": f"{hour:02}:30", "rate": f"{hour + 1} mL/day"}
+    for hour in range(24)
+]
+LOW = {**_DRUG, "concentration": "2000 ug/mL", "mode": "flex", "basal": "30 uL/day", "period": _MORNING}
+HIGH = {**_DRUG, "concentration": "500 ug/mL", "mode": "continuous", "basal": "24 mL/day"}
+FULL = {**LOW, "concentration": "1000 ug/mL", "period": _HOURS}  # the largest record there is
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A life that was led. points: its page writes. stretches: (index of the point that ended it, pulses as (true time,
+    steps made by then)) for each time between two writes in which the motor stepped. answers: what the operator typed,
+    with the answers."""
+
+    points: list[Point]
+    stretches: list[tuple[int, list[tuple[int, int]]]]
+    answers: list[tuple[str, list[str]]]
+    seconds: int
+
+
+class Life:
+    """The operator. Raises Violation when the pump breaks an invariant without any cut."""
+
+    def __init__(self, config: PumpConfig | None = None) -> None:
+        self.config = config or PumpConfig()
+        self.points: list[Point] = []
+        self.stretches: list[tuple[int, list[tuple[int, int]]]] = []
+        self.answers: list[tuple[str, list[str]]] = []
+        start_s = (START - _DAY0).days * 86_400 + START.hour * 3_600
+        empty = Expected(frozenset((FACTORY,)), 0, 0, 0, start_s)
+        self.session = self._power(Session(blank(start_s, self.config.reservoir_nl * 1_000), empty, record=True))
+
+    # -- what happens to the pump -----------------------------------------------------------------------------
+
+    @staticmethod
+    def _power(session: Session) -> Session:
+        session.start()
+        return session
+
+    def run(self, seconds: float) -> None:
+        """Time passes."""
+        self.session.run(seconds)
+
+    def cut(self, off_s: int = 1) -> None:
+        """The power fails between two turns, for off_s seconds."""
+        self._collect()
+        expected = self.session.expect()
+        self.session = self._power(Session(self.session.off(off_s), expected, record=True))
+
+    def bite(self) -> None:
+        """The processor hangs between two turns, and the watchdog resets it."""
+        self._collect()
+        expected = self.session.after_bite()
+        self.session = self._power(Session(self.session.board.bitten(), expected, record=True))
+
+    def end(self) -> Recorded:
+        """The life is over."""
+        self._collect()
+        return Recorded(self.points, self.stretches, self.answers, self.session.board.now_us // S)
+
+    def _collect(self) -> None:
+        """Keep the writes and the pulses of the session that ends."""
+        session = self.session
+        pulses = session.board.train.pulse_times()
+        first = len(self.points)
+        self.points += session.points
+        done = 0
+        for index, point in enumerate(session.points):
+            begin = done
+            while done < len(pulses) and pulses[done] < point.begin_us:
+                done += 1
+            if done > begin:
+                steps = session.board.first_steps
+                stretch = [(pulses[number], steps + number + 1) for number in range(begin, done)]
+                self.stretches.append((first + index, stretch))
+
+    # -- what the operator does -------------------------------------------------------------------------------
+
+    def say(self, line: str) -> list[str]:
+        """Type a line and wait for its answer. Raises ValueError if it is refused."""
+        board = self.session.board
+        del board.output[:]
+        board.type_at(board.now_us + 37_000, line.encode() + b"\r")
+        end = board.now_us + _ANSWER_S * S
+        while not board.output.endswith((b"\nok\r\n",)) and b"error: " not in board.output:
+            self.session.turn()
+            if board.now_us > end:
+                raise ValueError(f"{line}: no answer within {_ANSWER_S} s: {bytes(board.output)!r}")
+        answer = board.output.decode().split("\r\n")[1:-1]
+        self.answers.append((line, answer))
+        if answer[-1] != "ok":
+            raise ValueError(f"{line}: {answer[-1]}")
+        return answer
+
+    def calibrate(self, **values: int) -> None:
+        """Stage all values of the pump, some of them replaced, and commit."""
+        for name, value in calibration_values(calibration(self.config)):
+            self.say(f"calibrate set {name} {values.get(name, value)}")
+        self.say("calibrate commit")
+
+    def program(self, table: dict[str, Any]) -> None:
+        """Stage a prescription and commit it."""
+        config = self.config
+        lines = stage_lines(parse_prescription(table, RateRange(config.min_rate, config.max_rate)), pack)
+        for line in lines:
+            self.say(line)
+        self.say("program commit " + lines[-1].split()[-1])
+
+    def bolus(self, microlitres: int, minutes: int) -> None:
+        """Order a bolus."""
+        self.say(f"bolus {microlitres} uL over {minutes} min")
+
+    def refill(self) -> None:
+        """Stop the pump, fill the reservoir, tell the pump, and start it again."""
+        self.say("stop")
+        self.run(3)
+        board = self.session.board
+        board.fluid_pl = self.config.reservoir_nl * 1_000 + board.train.steps() * self.config.pl_per_step
+        self.say(f"refill {self.config.reservoir_nl // 1_000_000} mL")
+        self.say("resume")
+
+    def set_clock(self, seconds: int) -> None:
+        """Set the pump's clock forward, or back, by so much."""
+        dosing, civil = self.session.app.dosing, module("civil")
+        day, second = civil.shifted(dosing.day, dosing.second, seconds)
+        self.say("clock set " + civil.iso(day, second))
+        self.run(2)
+
+
+Step = Callable[[Life], object]
+
+
+def script(scale: int) -> list[Step]:
+    """The life, as a list of what happens. scale: 1 for the shortest; the stretches of dosing grow with it."""
+    return [
+        lambda life: life.run(3),
+        lambda life: life.calibrate(),
+        lambda life: life.program(LOW),
+        lambda life: life.set_clock(60),
+        lambda life: life.say("resume"),
+        lambda life: life.run(90 + 150 * scale),
+        lambda life: life.say("stop"),
+        lambda life: life.run(5),
+        lambda life: life.say("resume"),
+        lambda life: life.run(60 * scale),
+        lambda life: life.bolus(25, 2),
+        lambda life: life.run(130),
+        lambda life: life.program(HIGH),
+        lambda life: life.run(60 + 60 * scale),
+        lambda life: life.refill(),
+        lambda life: life.run(3),
+        lambda life: life.set_clock(3_600),
+        lambda life: life.run(10 * scale),
+        lambda life: life.set_clock(-7_200),
+        lambda life: life.run(10 * scale),
+        lambda life: life.say("stop for 20 s"),
+        lambda life: life.run(30),
+        lambda life: life.bite(),
+        lambda life: life.run(70),
+        lambda life: life.cut(),
+        lambda life: life.run(60 + 20 * scale),
+        lambda life: life.program(FULL),
+        lambda life: life.run(10),
+        lambda life: life.bolus(5, 2),
+        lambda life: life.run(20),
+        lambda life: life.cut(30),
+        lambda life: life.say("stop"),
+        lambda life: life.calibrate(low_reservoir_nl=1_500_000),
+        lambda life: life.say("resume"),
+        lambda life: life.run(20),
+        lambda life: life.program({"patient": "bench-07", "drug": "saline", "mode": "minimum"}),
+        lambda life: life.run(400 * scale),
+        lambda life: life.program(HIGH),
+        lambda life: life.run(60 * scale),
+        lambda life: life.say("stop"),
+        lambda life: life.run(5),
+    ]
+
+
+def lead(scale: int = 1, steps: list[Step] | None = None) -> Recorded:
+    """Lead a whole life."""
+    life = Life()
+    for step in script(scale) if steps is None else steps:
+        step(life)
+    return life.end()
