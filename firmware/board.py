@@ -1,6 +1,5 @@
 """The reference hardware: the only module of the application that knows pins, `machine`, `rp2` and the clock."""
 
-import gc
 import select
 import sys
 import time
@@ -92,11 +91,11 @@ class Board:
         self.watchdog, self.reset_cause = _armed
         self._drive = Pin(_DRIVE, Pin.OUT, value=0)
         Pin(_DIR, Pin.OUT, value=0)
-        self.led = Pin(_LED, Pin.OUT, value=0)
+        Pin(_LED, Pin.OUT, value=0)
         write_protect = Pin(_WP, Pin.OUT, value=1)
         scl = Pin(_SCL, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
         sda = Pin(_SDA, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
-        self.bus_free = recover_bus(scl, sda, time.sleep_us)
+        recover_bus(scl, sda, time.sleep_us)
         # The stubs do not know the time-out that the RP2040 port takes.
         i2c = I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)  # pyright: ignore[reportCallIssue]
         self.eeprom = AT24C256(i2c, write_protect, time.sleep_ms)
@@ -118,7 +117,6 @@ class Board:
     ticks_diff = staticmethod(ticks_diff)
     heap_lock = staticmethod(micropython.heap_lock)
     heap_unlock = staticmethod(micropython.heap_unlock)
-    collect = staticmethod(gc.collect)
 
     def board_id(self):
         """8 bytes that no other board has: the unique number of its flash chip."""

@@ -8,7 +8,7 @@ So it never waits for the EEPROM and never disturbs dosing: a full queue drops i
 from micropython import const
 
 from firmware import events
-from firmware.pages import following, newer
+from firmware.pages import GAP, following, newer
 from firmware.rings import newest_numbers
 
 _QUEUE = const(32)
@@ -27,7 +27,7 @@ class EventLog:
             ring.keep_index()
         self._now = now
         self._queue: list = []
-        self._scanning = 0  # index of the ring that is being searched; 2: all are
+        self._scanning = 0  # index of the ring that is being searched; behind the last: all are
         self.sequence = -1  # number of the newest event
         self.idle = False  # nothing to do
         self.dropped = 0
@@ -45,7 +45,7 @@ class EventLog:
     def work(self):
         """A bounded piece of work: look through some pages until the newest events are found, then write the oldest
         queued event. What the EEPROM does not take stays queued for retry()."""
-        if self._scanning < 2:
+        if self._scanning < len(self._rings):
             try:
                 self._scan()
             except OSError:
@@ -76,6 +76,10 @@ class EventLog:
         if ring.page >= 0 and (self.sequence < 0 or newer(ring.sequence, self.sequence)):
             self.sequence = ring.sequence
         self._scanning += 1
+        if self._scanning == len(self._rings) and self.sequence >= 0:
+            # What a cut left unreadable may have the next few numbers: every later event is newer than it.
+            for _ in range(GAP - 1):
+                self.sequence = following(self.sequence)
 
     def retry(self):
         """Try again what the EEPROM did not take. Called now and then: the log must not load a bus that fails."""

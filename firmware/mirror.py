@@ -6,14 +6,13 @@ have is never lost to the decay of a page. A record counts from the moment its s
 
 from micropython import const
 
-from firmware.pages import SEQUENCE_MASK, following, newer
+from firmware.pages import GAP, SEQUENCE_MASK, following, newer
 from firmware.rings import Ring
 
 EMPTY = const(0)  # no record, nothing that looks like the rest of one
 GOOD = const(1)
 DAMAGED = const(2)
 
-_GAP = const(4)  # numbers: more than one write tries pages
 _APART_MAX = const(64)  # numbers: failed writes use them up. A copy that is further behind was not written by this pump
 
 
@@ -100,7 +99,7 @@ class Mirror:
         """Write the next record to both copies. Raises WriteError if either refuses; the record then may or may not
         be found after a reset."""
         # What a cut left unreadable may have the next few numbers: every later record is newer than it.
-        for _ in range(_GAP if self._gap else 1):
+        for _ in range(GAP if self._gap else 1):
             self.sequence = following(self.sequence)
         self._gap = False
         first = self.copies[self._behind]

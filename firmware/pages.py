@@ -18,6 +18,7 @@ _HEAD = "<HBBI"  # magic, format, kind, sequence
 _MAGIC = const(0x4354)  # "TC" as it lies in memory
 _ERASED = b"\xff" * 64
 SEQUENCE_MASK = 0xFFFFFFFF
+GAP = const(4)  # numbers by which the first record after a start is ahead: more than one write tries pages
 
 # Kinds. A number keeps its meaning for ever.
 VOID = const(0)  # made empty on purpose

@@ -41,6 +41,13 @@ SCENARIOS: dict[str, Scenario] = {
         {"at": "30 s", "do": "command", "line": "stop"},
         {"at": "50 s", "do": "command", "line": "resume"},
     ),
+    "boluses, the second one cut short": scenario(
+        continuous("3 mL/day"),
+        "2 min",
+        {"at": "20 s", "do": "command", "line": "bolus 5 uL over 30 s"},
+        {"at": "60 s", "do": "command", "line": "bolus 5 uL over 60 s"},
+        {"at": "80.4 s", "do": "power_cut", "for": "10 s"},
+    ),
     "the clock goes back": scenario(
         flex("3 mL/day", ("mon", "00:00", "00:01", "20 mL/day")),
         "2 min",

@@ -95,7 +95,7 @@ def _blind(page: Any) -> tuple[int, int, int]:
 def test_a_firmware_that_does_not_check_is_found_out(monkeypatch: pytest.MonkeyPatch, page: Any) -> None:
     bench = FlipBench(reference_image())
     monkeypatch.setattr(firmware("rings"), "examine", _blind)
-    first = (bench.newest[0][0] if page == "newest" else page) * PAGE_BITS
+    first = (bench.newest[0][1] if page == "newest" else page) * PAGE_BITS
     for bit in range(0, PAGE_BITS, 4):
         bench.try_bits((first + bit,))
     assert any("SILENT" in text for text in bench.take_result().violations)

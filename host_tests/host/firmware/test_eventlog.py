@@ -179,7 +179,7 @@ def test_a_part_that_fails_while_the_log_is_looked_through_does_not_end_the_appl
     eeprom.failing = False
     log.log("clock_step", by_s=31)
     settle(log)
-    assert sequences(list(log.newest(3))) == [29, 30, 31]
+    assert sequences(list(log.newest(3))) == [29, 33, 34]  # a start leaves a gap of numbers
 
 
 def filled_image(count: int) -> bytearray:
@@ -281,4 +281,4 @@ def test_a_page_that_a_cut_tore_is_made_empty_and_said_so():
     ]
     again = log_on(eeprom)
     settle(again)
-    assert sequences(list(again.newest(COUNT))) == list(range(12))
+    assert sequences(list(again.newest(COUNT))) == [*range(10), 13, 14]  # a start leaves a gap of numbers

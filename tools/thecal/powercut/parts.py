@@ -4,12 +4,18 @@ its work is cut into packages that survive an interruption.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
+
+from thecal.paths import ROOT
+
+_TRIED = ("firmware", "lib", "tools/thecal/powercut", "tools/thecal/models")
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,10 @@ def run_packages(settings: Settings, name: str, work: Work, count: int, progress
     """The sum of work(settings, 0) to work(settings, count - 1), over settings.jobs processes.
 
     work must be a function of a module, as other processes run it. A finished package is kept as a file and not run
-    again, as long as seed and ops are the same.
+    again, as long as firmware, campaign, seed and ops are the same.
     """
-    folder = settings.folder / f"{name}-{settings.seed}-{settings.ops}-{'reduced' if settings.reduced else 'full'}"
+    form = "reduced" if settings.reduced else "full"
+    folder = settings.folder / f"{name}-{version()}-{settings.seed}-{settings.ops}-{form}"
     folder.mkdir(parents=True, exist_ok=True)
     total = PartResult()
     missing = []
@@ -88,6 +95,16 @@ def run_packages(settings: Settings, name: str, work: Work, count: int, progress
         done += 1
         progress.advance(done, count, name)
     return total
+
+
+@lru_cache(maxsize=1)
+def version() -> str:
+    """A digest of firmware and campaign: finished packages of another version are run again."""
+    digest = hashlib.sha256()
+    for folder in _TRIED:
+        for path in sorted((ROOT / folder).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _results(settings: Settings, work: Work, indices: list[int]) -> Iterator[tuple[int, PartResult]]:

@@ -24,8 +24,8 @@ RATES = {"24ml": 24_000_000, "low": 78_500}
 CYCLES = 1_000_000  # of a page, by the data sheets of the AT24C256, at 25 degC
 LIFE_MIN_YEARS = 20.0
 SPREAD_MAX = 0.10
-# A ring is judged by its spread if its worst page loses a hundredth of its life in ten years. In the others, where a few
-# hundred cycles are made in that time, the one cycle that a start adds at a place of its own makes the spread.
+# A ring is judged by its spread if its worst page loses a hundredth of its life in ten years. The others make a few
+# hundred cycles in that time, and the one that a start adds, at a place of its own, makes the spread.
 _JUDGED_SHARE = 0.01
 _DAYS_PER_YEAR = 365.25
 _DECADE, _MONTH = 3_653, 30

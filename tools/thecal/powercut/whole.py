@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from thecal.paths import ROOT
 from thecal.powercut import cuts
 from thecal.powercut.life import Recorded, lead
 from thecal.powercut.parts import PartResult, Progress, Settings, run_packages
@@ -26,16 +24,6 @@ _REDUCED_PAIRS = 40
 def life(reduced: bool) -> Recorded:
     """The life that cuts are tried in; each process leads it once."""
     return lead(_SCALE[reduced])
-
-
-@lru_cache(maxsize=1)
-def version() -> str:
-    """A digest of firmware and campaign: finished packages of another version are run again."""
-    digest = hashlib.sha256()
-    for folder in (ROOT / "firmware", ROOT / "tools" / "thecal" / "powercut", ROOT / "tools" / "thecal" / "models"):
-        for path in sorted(folder.glob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -57,7 +45,7 @@ class Part:
     def run(self, settings: Settings, progress: Progress) -> PartResult:
         """All packages, as parts.py wants it."""
         packages = -(-self.count(settings) // self.size)
-        result = run_packages(settings, f"{self.name}-{version()}", self.work, packages, progress)
+        result = run_packages(settings, self.name, self.work, packages, progress)
         result.numbers[f"{self.name}_packages"] = packages
         return result
 

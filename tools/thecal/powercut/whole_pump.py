@@ -43,7 +43,6 @@ class Board:
         self._typed_us = NEVER_US
         self._typed = b""
         self._bite_us = self.now_us + WATCHDOG_US
-        self.bus_free = True
 
     # -- what only the world does -----------------------------------------------------------------------------
 
@@ -95,7 +94,7 @@ class Board:
     def heap_lock() -> None:
         """CPython has no heap to lock."""
 
-    heap_unlock = collect = heap_lock
+    heap_unlock = heap_lock
 
     @staticmethod
     def board_id() -> bytes:
