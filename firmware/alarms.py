@@ -35,6 +35,8 @@ TABLE = (
     EEPROM_FORMAT,
     OTHER_PUMP,
 ) = range(len(TABLE))
+# What is stored is not what was counted, or cannot be read; `calibrate commit` is the way out of each.
+RECORDS_IN_DOUBT = 1 << CALIBRATION_DAMAGED | 1 << LEDGER_DAMAGED | 1 << EEPROM_FORMAT | 1 << OTHER_PUMP
 
 
 def codes(mask):

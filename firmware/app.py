@@ -177,8 +177,8 @@ class App:
         on = dosing.mode == ON
         if not (self.must_record or (on and self.ledger.wants_record(self.cascade, dosing.pending))):
             return
-        if not self.records.recovered[0]:
-            return  # never programmed: there is no ledger yet
+        if not self.records.recovered[0] or self.records.calibration is None:
+            return  # there is no ledger yet, or its steps cannot be booked as volume
         self.ledger.alarms = self.alarms.latched()
         try:
             if on:

@@ -6,9 +6,14 @@ class BolusFlow:
 
     def __init__(self, dose_nl, seconds):
         """dose_nl: the whole dose. seconds: 1..86,400, over which it flows; at most 333 uL a second."""
-        self._dose_pl = dose_nl * 1_000
+        # The dose in pL may be no small integer, and divmod() of such a one gives no small integers either: what the
+        # tick adds up would be allocated.
+        a_second = dose_nl // seconds
+        rest_pl = (dose_nl - a_second * seconds) * 1_000  # below 86,400,000
+        self._dose_nl = dose_nl
         self._seconds = seconds
-        self._whole, self._rest = divmod(self._dose_pl, seconds)
+        self._whole = a_second * 1_000 + rest_pl // seconds
+        self._rest = rest_pl % seconds
         self._carry = 0  # 1/seconds pL, below `seconds`
         self.bound_pl = self._whole + (self._rest > 0)
         self.left_s = seconds
@@ -26,4 +31,4 @@ class BolusFlow:
     def left_pl(self):
         """What it has not yet given, pL."""
         passed = self._seconds - self.left_s
-        return self._dose_pl - self._dose_pl * passed // self._seconds
+        return self._dose_nl * 1_000 - self._dose_nl * 1_000 * passed // self._seconds

@@ -21,7 +21,7 @@ CLINICIAN = const(1)
 SCHEDULED = const(2)
 KINDS = ("patient", "clinician", "scheduled")
 
-CAPACITY = BOLUS_PAGES - 8  # boluses that are surely kept; the other pages may be passed over or being written
+CAPACITY = BOLUS_PAGES - 8  # boluses that are surely kept: four pages may be retired, three passed over, one is empty
 
 
 class Bolus:
@@ -30,7 +30,8 @@ class Bolus:
 
     def __init__(self, payload):
         """payload: 52 bytes of a bolus page."""
-        self.start, self.seconds, self.dose_nl, self.date, self.kind, self.index = struct.unpack_from(_FORMAT, payload)
+        self.start, seconds, self.dose_nl, self.date, self.kind, self.index = struct.unpack_from(_FORMAT, payload)
+        self.seconds = max(1, seconds)  # what was never written is not divided by
 
     def values(self):
         """Everything, for comparing."""

@@ -61,7 +61,7 @@ class Calibrating:
             app.records.prescription.validate(values)
         app.ledger.alarms = app.alarms.latched()
         try:
-            app.records.commit_calibration(values, app.dosing.day, app.dosing.second)
+            found = app.records.commit_calibration(values, app.dosing.day, app.dosing.second)
         except OSError as error:
             app.log.log("write_failed", record=2)
             raise ValueError("calibrate commit: the EEPROM refused it (%s)" % error)
@@ -70,5 +70,7 @@ class Calibrating:
         app.alarms.gone(alarms.LEDGER_DAMAGED)  # if there was none, a new one has begun
         app.alarms.gone(alarms.EEPROM_FORMAT)
         app.alarms.gone(alarms.OTHER_PUMP)
+        for alarm in found:
+            app.alarms.raise_(alarm)
         app.take_up_schedule()
         app.log.log("calibrated", sequence=app.records.calibrations.sequence)

@@ -36,8 +36,14 @@ _FLAGS = const(3)
 
 
 def _seconds(day, second):
-    """Local time as seconds since 2000-01-01."""
-    return day * SECONDS_PER_DAY + second
+    """Local time as seconds since 2000-01-01; at the end of the century it stands still."""
+    return min(day * SECONDS_PER_DAY + second, _TIME_MAX)
+
+
+def _date(seconds):
+    """(day, second) of seconds since 2000-01-01, in small integers, as the tick counts on with them. Not by divmod():
+    of a number beyond 2**30, from 2034 on, its results are none in MicroPython."""
+    return seconds // SECONDS_PER_DAY, seconds % SECONDS_PER_DAY
 
 
 class Ledger:
@@ -193,7 +199,7 @@ class Ledger:
             self.flags,
         ) = struct.unpack(_FORMAT, payload)
         self.reservoir_pl = reservoir_nl * 1_000 + reservoir_rest
-        self.stop_day, self.stop_second = divmod(stop, SECONDS_PER_DAY)
+        self.stop_day, self.stop_second = _date(stop)
         sane = self.state <= PAUSED and self.flags <= _FLAGS and reservoir_rest < 1_000
         return sane and self._time <= _TIME_MAX and stop <= _TIME_MAX
 
@@ -201,6 +207,10 @@ class Ledger:
         """Seconds that count on whatever operators do to the clock; lockouts and limits are reckoned in them."""
         elapsed = (_seconds(day, second) - self.shift) & _U32
         return elapsed if elapsed <= _TIME_MAX else 0  # an RTC that went back: nothing in the history expires
+
+    def set_pump_time(self, pump_time, day, second):
+        """Count pump time on from here: at this local time it is so many seconds."""
+        self.shift = _seconds(day, second) - pump_time
 
     def refill(self, volume_nl):
         """The reservoir now holds so much; the next record says so."""
@@ -211,7 +221,7 @@ class Ledger:
     @property
     def recorded(self):
         """(day, second) of the record that was taken up."""
-        return divmod(self._time, SECONDS_PER_DAY)
+        return _date(self._time)
 
     @property
     def steps(self):

@@ -6,14 +6,12 @@ have is never lost to the decay of a page. A record counts from the moment its s
 
 from micropython import const
 
-from firmware.pages import GAP, SEQUENCE_MASK, following, newer
+from firmware.pages import GAP, following, newer
 from firmware.rings import Ring
 
 EMPTY = const(0)  # no record, nothing that looks like the rest of one
 GOOD = const(1)
 DAMAGED = const(2)
-
-_APART_MAX = const(64)  # numbers: failed writes use them up. A copy that is further behind was not written by this pump
 
 
 class Mirror:
@@ -27,7 +25,6 @@ class Mirror:
         self.payload = None
         self.scrubbed = 0  # garbage pages found by the last recover()
         self._gap = False  # since recover() nothing has been written
-        self._behind = 0  # the copy that is written first, as it may lack the newest record
 
     def recover(self):
         """Find the newest record and make it safe: both copies have it afterwards, in pages that were verified, and no
@@ -82,13 +79,12 @@ class Mirror:
 
     @staticmethod
     def _belong_together(newest, other):
-        """Whether the copies differ by no more than what a cut and failed writes can leave. A cut tears a page of one
-        copy: garbage behind the newest record of both means that a newer one has been lost."""
+        """Whether the copies differ by no more than what a cut and failed writes can leave: one that has nothing was
+        erased, unless the other has just begun. A cut tears a page of one copy: garbage behind the newest record of
+        both means that a newer one has been lost."""
         if other.page < 0:
             return newest.oldest == newest.sequence
-        if newest.sequence == other.sequence and newest.ends_in_garbage() and other.ends_in_garbage():
-            return False
-        return (newest.sequence - other.sequence) & SEQUENCE_MASK <= _APART_MAX
+        return not (newest.sequence == other.sequence and newest.ends_in_garbage() and other.ends_in_garbage())
 
     @property
     def foreign(self):
@@ -102,11 +98,7 @@ class Mirror:
         for _ in range(GAP if self._gap else 1):
             self.sequence = following(self.sequence)
         self._gap = False
-        first = self.copies[self._behind]
-        second = self.copies[1 - self._behind]
-        first.append(payload, self.sequence)
-        self._behind = 1 - self._behind  # should the second refuse, it goes first next time
-        second.append(payload, self.sequence)
-        self._behind = 1 - self._behind
+        for copy in self.copies:  # always the first copy first: the second has no record that the first did not verify
+            copy.append(payload, self.sequence)
         self.condition = GOOD
         self.payload = payload

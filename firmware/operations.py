@@ -209,8 +209,14 @@ class Operations:
         return civil.seconds_between(now_day, now_second, day, second)
 
     def set_clock(self, text):
-        """Set RTC and local time at the start of the next second, so that frames stay on the RTC's edges."""
-        self._app.wallclock.want(*civil.parse_iso(text))
+        """Set RTC and local time at the start of the next second, so that frames stay on the RTC's edges. Refused while
+        the records are in doubt: nothing could say then by how much lockouts and limits must not follow."""
+        day, second = civil.parse_iso(text)
+        self._app.records.need_loaded("clock set")
+        doubts = alarms.codes(self._app.alarms.active & alarms.RECORDS_IN_DOUBT)
+        if doubts:
+            raise ValueError("clock set: alarm %s; `calibrate commit` comes first" % ", ".join(doubts))
+        self._app.wallclock.want(day, second)
 
     def finish_clock(self):
         """The second after set_clock() begins."""
@@ -221,9 +227,10 @@ class Operations:
             app.ledger.shift += by
             app.must_record = True
             app.record_state()
-        if not app.wallclock.set(day, second):
-            app.ledger.shift -= max(0, by)
-            app.must_record = True
+            if app.must_record and app.records.calibration is not None:
+                app.ledger.shift -= by  # refused, and logged so: the clock stays as it is
+                return
+        if not app.wallclock.set(day, second):  # it may have taken the time all the same
             app.alarms.raise_(alarms.RTC_LOST)
             app.apply()
             return

@@ -52,6 +52,7 @@ class Records:
             found = self._load()
         except OSError:
             self.calibration = self.prescription = None
+            self.recovered = _NOTHING  # the part that was read is not to be written back
             return [alarms.EEPROM_DEAD]
         self.loaded = True
         return found
@@ -183,7 +184,10 @@ class Records:
 
     def commit_calibration(self, values, day, second):
         """Put a calibration in force. With the first one, and after damage, the ledger begins, with a full reservoir.
-        Raises OSError."""
+        Returns the alarms that the stored prescription calls for, if it could not be read without a calibration. Raises
+        OSError."""
+        if self.calibration is None:
+            self._scale(values)  # steps that could not be booked for want of one
         if self._is_other:
             self.recovered = _NOTHING
         if self.recovered[0] and self.ledger.flags & CALIBRATED:
@@ -198,6 +202,10 @@ class Records:
         if not self.ledger.flags & CALIBRATED:
             self.ledger.flags |= CALIBRATED
             self.ledger.close(self.cascade, day, second)
+        found = []
+        if self.prescription is None and self.prescriptions.condition == GOOD:
+            self._load_prescription(found)
+        return found
 
     def _begin(self, values, day, second):
         """A new ledger: the old one, if there was any, is lost, of another format or another pump's. No prescription is
@@ -212,6 +220,8 @@ class Records:
         self.boluses.begin_anew()
         self.retired.begin_anew()
         self.ledger.bolus = self.boluses.number
+        if self.boluses.recent:  # nobody knows how long ago that was: it counts as just now
+            self.ledger.set_pump_time(self.boluses.recent[-1].start, day, second)
         self.ledger.begin(values.reservoir_nl, self.cascade, day, second)
         self.counters.save()
         self.recovered = (True, True, 0, day, second)

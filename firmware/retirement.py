@@ -11,7 +11,7 @@ from firmware.pages import RETIRED
 _FORMAT = "<26H"
 _LIST_MAX = const(26)
 _NONE = const(0)  # page 0 belongs to no ring
-_SHARE = const(4)  # of a ring, at most a quarter of its pages
+_SHARE = const(10)  # of a ring, at most a tenth of its pages, or one: histories count on the others
 
 
 class Retired:
@@ -50,10 +50,10 @@ class Retired:
         return self._mirror
 
     def retire(self, page, first, count):
-        """A page of the ring at `first` is worn. Not taken note of when the list is full, or when a quarter of that
+        """A page of the ring at `first` is worn. Not taken note of when the list is full, or when a tenth of that
         ring is retired already: then the fault is not in single pages."""
         share = len([known for known in self.pages if first <= known < first + count])
-        if page not in self.pages and len(self.pages) < _LIST_MAX and share < count // _SHARE:
+        if page not in self.pages and len(self.pages) < _LIST_MAX and share < max(1, count // _SHARE):
             self.pages.append(page)
             self.unsaved = True
 

@@ -23,8 +23,8 @@ from firmware.pages import (
 )
 
 _TRIES = const(3)  # pages tried before a write counts as failed: a worn page must not end dosing
-_ROUNDS = const(4)  # searches for a newest record that reads the same twice
-_SCRUBBED_MAX = const(4)  # garbage pages made empty at one start: its time is bounded
+_ROUNDS = const(2)  # searches for a newest record that reads the same twice
+_SCRUBBED_MAX = const(2)  # garbage pages made empty at one start: its time is bounded
 
 
 def newest_numbers(rings, last, count):
@@ -72,7 +72,7 @@ class Ring:
     # -- finding ----------------------------------------------------------------------------------------------
 
     def scan(self):
-        """Find the newest record. Ends for any content, after five readings of the ring at most, normally one. Raises
+        """Find the newest record. Ends for any content, after three readings of the ring at most, normally one. Raises
         EepromError if the part fails; the next scan begins anew."""
         self._unsteady = []
         self._restart()
@@ -219,7 +219,7 @@ class Ring:
             self.garbage.remove(page)
 
     def scrub(self):
-        """Make garbage pages empty, the nearest behind the newest record first, at most four: what a cut left there
+        """Make garbage pages empty, the nearest behind the newest record first, at most two: what a cut left there
         could read as a record one day. Raises EepromError if the part fails."""
         newest = self.page if self.page >= 0 else self.first
         self.garbage.sort(key=lambda page: (page - newest) % self.count)
@@ -232,14 +232,18 @@ class Ring:
         self._void(self._behind(self.page))
 
     def clean(self):
-        """Make every page empty that is no record of this format. Raises EepromError if the part fails."""
+        """Make every page empty that is no record of this format. Raises EepromError if the part fails, WriteError if
+        it keeps nothing."""
+        failed = 0
         for page in range(self.first, self.first + self.count):
             if self._is_retired(page):
                 continue
             self._eeprom.read_into(page * PAGE, self._buffer)
             condition, kind, _ = examine(self._buffer)
             if condition in (FOREIGN, GARBAGE) or (condition == WHOLE and kind not in (self._kind, VOID)):
-                self._void(page)
+                failed += not self._void(page)
+                if failed > _TRIES:
+                    raise WriteError("pages %d to %d: they keep nothing" % (self.first, self.first + self.count - 1))
         self.foreign = 0
         self.garbage = []
 
@@ -252,4 +256,5 @@ class Ring:
         except OSError as error:
             if not getattr(error, "worn", False):
                 raise
-            # A worn page stays what it is; it is retired now, and no scan reads it any more.
+            return False  # a worn page stays what it is; it is retired now, and no scan reads it any more
+        return True

@@ -20,6 +20,8 @@ def start(app):
     app.frame = app.board.ticks_ms()
     start_ms = app.board.ticks_diff(app.frame, app.began) + _BOOT_MS
     _, exact, assumed, last_day, last_second = app.records.recovered
+    if app.ledger.alarms & 1 << alarms.RTC_LOST:
+        now = None  # only an operator makes the clock believed again
     day, second = now if now is not None else (last_day, last_second)
     app.dosing.set_time(day, second)
     app.log.log("boot", cause=app.board.reset_cause, firmware=_version_number(), start_ms=start_ms)
@@ -30,7 +32,7 @@ def start(app):
     app.schedule()
     if app.mode() == ON:
         _miss_start(app, (last_day, last_second) if exact and now is not None else None, start_ms)
-    if app.records.recovered[0]:
+    if app.records.recovered[0] and app.records.calibration is not None:
         app.therapy.take_up(_since_record(app, last_day, last_second) if exact else None)
     app.must_record = True
     app.apply()

@@ -47,7 +47,17 @@ class WallClock:
                 self._board.sleep_ms(_POLL_MS)
         except OSError:
             return None
-        return self.read()
+        return self._read_twice()
+
+    def _read_twice(self):
+        """What two readings in a row agree on: a bit can come wrong over the bus. None if three readings do not."""
+        before = self.read()
+        for _ in range(2):
+            now = self.read()
+            if before is not None and now is not None and 0 <= civil.seconds_between(*before, *now) <= 1:
+                return now
+            before = now
+        return None
 
     def difference(self, day, second):
         """RTC minus the given local time in seconds, or None if it cannot be read or is more than 2 s off.

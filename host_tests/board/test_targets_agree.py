@@ -44,9 +44,11 @@ SCENARIOS: dict[str, Scenario] = {
     "boluses, the second one cut short": scenario(
         continuous("3 mL/day"),
         "2 min",
+        # As seconds since 2000 that year is no small integer either.
         {"at": "20 s", "do": "command", "line": "bolus 5 uL over 30 s"},
-        {"at": "60 s", "do": "command", "line": "bolus 5 uL over 60 s"},
+        {"at": "60 s", "do": "command", "line": "bolus 5 mL over 6 h"},  # 5e9 pL: beyond small integers
         {"at": "80.4 s", "do": "power_cut", "for": "10 s"},
+        start="2035-03-05T00:00:00",
     ),
     "the clock goes back": scenario(
         flex("3 mL/day", ("mon", "00:00", "00:01", "20 mL/day")),
