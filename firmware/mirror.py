@@ -39,8 +39,10 @@ class Mirror:
             newest, other = other, newest
         self.sequence = newest.sequence
         self.scrubbed = len(newest.garbage) + len(other.garbage)
+        if self.foreign:
+            return  # another firmware's: not a page of it is touched
         if newest.page < 0:
-            untouched = not (self.foreign or len(newest.garbage) > 1 or len(other.garbage) > 1)
+            untouched = len(newest.garbage) <= 1 and len(other.garbage) <= 1
             self.condition = EMPTY if untouched else DAMAGED  # one torn page: the very first record was cut
             return
         if not self._belong_together(newest, other):
