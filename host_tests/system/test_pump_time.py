@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from support import S, continuous, scenario
 
+from thecal.models.board_id import board_id
 from thecal.outcome import parsed
-from thecal.programming import firmware
+from thecal.programming import MemoryEeprom, firmware
 from thecal.scenario import Scenario
 from thecal.sim import make_bench
 from thecal.twin.twin import Twin
@@ -104,24 +105,12 @@ def test_a_new_ledger_takes_the_last_bolus_for_one_just_given(pump: Bench):
         pump.say(f"calibrate set {name} {value}", 1)
     pump.say("calibrate set serial bench-01", 1)
     assert "ok" in pump.say("calibrate commit", 4)
-    records = firmware("records").Records(_memory(pump), [0, 0, 0, 0], _board_id())
+    records = firmware("records").Records(MemoryEeprom(pump.bench.eeprom.image()), [0, 0, 0, 0], board_id("bench-01"))
     assert records.load() == []
     assert records.prescription is None
     day, second = records.ledger.recorded
     entry = records.boluses.recent[-1]
     assert records.ledger.pump_time(day, second) <= entry.start + 5
-
-
-def _memory(pump: Bench) -> Any:
-    from thecal.programming import MemoryEeprom
-
-    return MemoryEeprom(pump.bench.eeprom.image())
-
-
-def _board_id() -> bytes:
-    from thecal.models.board_id import board_id
-
-    return board_id("bench-01")
 
 
 @pytest.mark.requirement("F10", "I2", "I4")
@@ -144,3 +133,53 @@ def test_steps_that_no_calibration_could_book_are_booked_by_the_next_one():
     assert int(status["reservoir_nl"]) == 20_000_000 - int(status["ledger_nl"])
     assert status["prescription"] != "none"
     pump.twin.close()
+
+
+@pytest.mark.requirement("I6", "R49", "D11")
+@pytest.mark.parametrize("reset", ["cut", "hang"])
+def test_a_reset_does_not_make_the_pump_believe_a_clock_that_it_has_given_up(pump: Bench, reset: str):
+    pump.bench.rtc.jump(36 * 3_600, pump.twin.now_ns())
+    pump.wait(45)
+    assert pump.alarms() == "rtc_lost"
+    if reset == "cut":
+        pump.cut()
+    else:
+        pump.twin.hang()
+        pump.wait(12)
+    status = parsed(pump.say("status"))
+    assert status["alarms"] == "rtc_lost"
+    assert status["clock"].startswith("2026-03-02T00:")
+    assert "ok" in pump.say("clock set 2026-03-02T00:10:00")
+    assert "for max_per_hour" in pump.say(BOLUS)
+    pump.cut()
+    assert "for max_per_hour" in pump.say(BOLUS)
+
+
+@pytest.mark.requirement("F10", "I2", "I12")
+def test_an_eeprom_that_was_silent_for_minutes_and_a_cut_lose_no_step(pump: Bench):
+    """Each refused record uses a number up; the copies are far apart then."""
+    pump.bench.eeprom.dead = True
+    pump.wait(150)
+    pump.bench.eeprom.dead = False
+    written: list[int] = []
+    pump.bench.eeprom.on_page_written.append(lambda page, now_ns: written.append(page))
+    for _ in range(3_000):
+        pump.twin.run(pump.twin.now_ns() + S // 1_000)
+        if written:
+            break
+    pump.twin.run(pump.twin.now_ns() + S // 200)
+    pump.cut()
+    status = parsed(pump.say("status"))
+    assert status["alarms"] == "none" or status["alarms"] == "eeprom_dead"
+    assert int(status["ledger_steps"]) >= pump.bench.motor.steps
+
+
+@pytest.mark.requirement("F10", "I12")
+def test_the_ledger_outlives_the_end_of_the_century():
+    made = Bench(scenario(continuous("4.8 mL/day"), "1 h", start="2099-12-31T22:00:00"))
+    made.say("clock set 2099-12-31T23:59:30")
+    made.wait(90)
+    made.cut()
+    assert int(parsed(made.say("status"))["ledger_steps"]) >= made.bench.motor.steps > 0
+    assert "ledger_damaged" not in made.alarms()
+    made.twin.close()
