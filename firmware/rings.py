@@ -144,9 +144,10 @@ class Ring:
         """The payload of the record with this number, or None if no page holds it. Needs the index."""
         for offset, known in enumerate(self.index or ()):
             if known == sequence:
-                found, payload = self.read(self.first + offset)
-                if found == sequence:
-                    return payload
+                for _ in range(2):  # a bit can come wrong over the bus
+                    found, payload = self.read(self.first + offset)
+                    if found == sequence:
+                        return payload
         return None
 
     # -- writing ----------------------------------------------------------------------------------------------

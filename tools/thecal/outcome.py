@@ -77,6 +77,8 @@ def summary(at_end: Snapshot, answer: str, events: list[LoggedEvent], off_ns: in
         missed_nl = int(status["missed_nl"])
         alarms = [] if status["alarms"] == "none" else status["alarms"].split(",")
     raised = [str(event.details["alarm"]) for event in events if event.code == "alarm"]
+    if at_end.powered and status and status["alarm_history"] != "none":
+        raised += status["alarm_history"].split(",")  # among them what a dead EEPROM could not log
     return Summary(
         steps=at_end.steps,
         step_pulses=at_end.pulses,

@@ -86,7 +86,7 @@ def test_a_package_is_drawn_from_its_numbers_alone_and_is_not_run_twice(
 ) -> None:
     told: list[str] = []
     assert walker.walk(3, 7, 300) == walker.walk(3, 7, 300, told.append)
-    assert len(told) > 300
+    assert len(told) >= 300
     first = walker.run(Settings(1, 2, 0, True, tmp_path), Silent())
     monkeypatch.setattr(walker, "walk", lambda *arguments: pytest.fail("run again"))
     assert walker.run(Settings(1, 2, 0, True, tmp_path), Silent()) == first

@@ -188,3 +188,16 @@ def test_a_record_that_a_cut_left_unreadable_and_that_reads_later_is_older_than_
     image = with_pages(bytes(eeprom.memory), {cut.page: fresh[0]})
     again = recovered(MemoryEeprom(image))
     assert (again.condition, again.payload) == (GOOD, payload(99 + since))
+
+
+@pytest.mark.requirement("F10", "I6")
+def test_the_first_record_after_a_start_is_ahead_of_every_number_that_a_cut_can_have_left():
+    """Record n goes to the second page, as the first refuses; there the supply fails, and it reads as before at the
+    next start. That start's own record must win when the page is whole one day."""
+    eeprom = MemoryEeprom(filled(5))
+    mirror = recovered(eeprom)
+    last = mirror.sequence
+    mirror.append(b"after a start")
+    assert (mirror.sequence - last) & 0xFFFFFFFF > 3  # a write tries three pages
+    mirror.append(b"the next")
+    assert mirror.sequence == last + 5

@@ -37,9 +37,11 @@ def main() -> int:
     if options.replay:
         return _replay(console, options)
     results: dict[str, PartResult] = {}
-    if options.fresh:
-        shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True, exist_ok=True)
+    if options.fresh:
+        for name in options.parts:
+            for folder in (options.folder / name, *options.folder.glob(f"{name}-*")):
+                shutil.rmtree(folder, ignore_errors=True)
     progress = Shown(console)
     with progress.bars:
         for name in options.parts:
@@ -58,8 +60,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--parts", type=_parts, default=list(_NAMES), help="of " + ",".join(_NAMES) + "; all by default"
     )
-    parser.add_argument("--ops", type=int, help="cases of `sampled`, operations of `walker`")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--ops", type=_positive, help="cases of `sampled`, operations of `walker`")
+    parser.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--seed", type=int, default=_SEED, help="of everything that is drawn by chance")
     parser.add_argument("--out", type=Path, default=BUILD / "powercut.json", help="where the figures go")
     parser.add_argument("--folder", type=Path, default=BUILD / "powercut", help="where finished packages are kept")
@@ -75,6 +77,12 @@ def _parts(text: str) -> list[str]:
         if name not in _NAMES:
             raise argparse.ArgumentTypeError(f"{name}: one of {', '.join(_NAMES)}")
     return names
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text}: a whole number above 0 is needed")
+    return int(text)
 
 
 def _case(text: str) -> tuple[int, int]:

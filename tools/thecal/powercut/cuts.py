@@ -95,31 +95,22 @@ def try_metastable(tally: Tally, recorded: Recorded, index: int, seed: int) -> N
                 tally.violation(f"write {index} (page {point.page}), metastable pair {number}, reading {read}", error)
 
 
-def between(recorded: Recorded, end: int) -> Expected:
-    """What must be found after a cut between the write before this one and this one."""
-    after = recorded.points[end].expected
-    before = recorded.points[end - 1].expected if end else after
-    # The flow may have changed since the write before; the steps that are under way are those of the faster one.
-    return replace(after, durable=after.durable | before.durable, loss=max(after.loss, before.loss))
-
-
 def try_pulses(tally: Tally, recorded: Recorded, index: int, most: int) -> None:
     """The power fails right after a pulse, between two page writes: at the first, the last and others between. What
     the EEPROM holds is the same at all of them, and so what the ledger will say: it is compared with each."""
-    end, pulses = recorded.stretches[index]
-    point = recorded.points[end]
-    expected = between(recorded, end)
+    stretch = recorded.stretches[index]
+    pulses, expected = stretch.pulses, stretch.expected
     chosen = {*range(0, len(pulses), max(1, len(pulses) // most)), len(pulses) - 1}
     ledger_steps = None
     for number, (at_us, steps) in enumerate(pulses):
         tally.cuts += 1
         try:
             if ledger_steps is None or number in chosen:
-                snapshot = replace(point.snapshot, now_us=at_us + _OFF_S * S, steps=steps)
+                snapshot = replace(stretch.snapshot, now_us=at_us + _OFF_S * S, steps=steps)
                 ledger_steps = recover(tally, Session(snapshot, expected)).loaded_steps
             _check_count(ledger_steps, steps, expected)
         except Violation as error:
-            tally.violation(f"pulse {number} before write {end}", error)
+            tally.violation(f"pulse {number} {stretch.where}", error)
 
 
 def _check_count(ledger_steps: int, steps: int, expected: Expected) -> None:

@@ -41,6 +41,10 @@ class Rule:
     ranges: tuple[tuple[int, int], ...]
     apply: Callable[..., None]
 
+    def is_idle(self, journal: Journal) -> bool:
+        """Whether it would do nothing now: such an operation is neither done nor counted."""
+        return self.name == "dose" and not (journal.calibrated and journal.truth.totals.state == RUNNING)
+
 
 def _dose(journal: Journal, seconds: int) -> None:
     if not journal.calibrated or journal.truth.totals.state != RUNNING:
@@ -215,7 +219,7 @@ RULES: tuple[Rule, ...] = (
     Rule("cut_in", 16, ((0, 14), *_TEAR), _cut_in),
     Rule("reset_in", 6, ((0, 14), (0, 1)), _reset_in),
     Rule("cut_start", 10, ((0, 6), *_TEAR), _cut_start),
-    Rule("refuse", 10, ((0, 2), (0, 2)), _refuse),
+    Rule("refuse", 10, ((0, 8), (0, 8)), _refuse),
     Rule("misread", 4, ((0, 300),), _misread),
     Rule("wear", 1, ((0, len(_RINGS) - 1), (0, 63), (0, 511)), _wear),
 )

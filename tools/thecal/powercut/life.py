@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from thecal.models.bench import PumpConfig
 from thecal.powercut.expected import FACTORY, Expected, Point
 from thecal.powercut.session import Session
-from thecal.powercut.snapshot import S, blank, module
+from thecal.powercut.snapshot import S, Snapshot, blank, module
 from thecal.prescription import RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import calibration, calibration_values, pack
@@ -31,15 +31,33 @@ FULL = {**LOW, "concentration": "1000 ug/mL", "period": _HOURS}  # the largest r
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A time in which the EEPROM stayed as it is in the snapshot. pulses: (true time, steps made by then). where: what
+    came next."""
+
+    snapshot: Snapshot
+    expected: Expected
+    pulses: list[tuple[int, int]]
+    where: str
+
+
+@dataclass(frozen=True)
 class Recorded:
-    """A life that was led. points: its page writes. stretches: (index of the point that ended it, pulses as (true time,
-    steps made by then)) for each time between two writes in which the motor stepped. answers: what the operator typed,
-    with the answers."""
+    """A life that was led. points: its page writes. stretches: the times between two writes, or behind the last of a
+    power-on, in which the motor stepped. answers: what the operator typed, with the answers."""
 
     points: list[Point]
-    stretches: list[tuple[int, list[tuple[int, int]]]]
+    stretches: list[Stretch]
     answers: list[tuple[str, list[str]]]
     seconds: int
+
+
+def _between(before: Expected | None, after: Expected) -> Expected:
+    """What must be found after a cut between two writes, the first of a power-on having none before it."""
+    if before is None:
+        return after
+    # The flow may have changed since the write before; the steps that are under way are those of the faster one.
+    return replace(after, durable=after.durable | before.durable, loss=max(after.loss, before.loss))
 
 
 class Life:
@@ -48,7 +66,7 @@ class Life:
     def __init__(self, config: PumpConfig | None = None) -> None:
         self.config = config or PumpConfig()
         self.points: list[Point] = []
-        self.stretches: list[tuple[int, list[tuple[int, int]]]] = []
+        self.stretches: list[Stretch] = []
         self.answers: list[tuple[str, list[str]]] = []
         start_s = (START - _DAY0).days * 86_400 + START.hour * 3_600
         empty = Expected(frozenset((FACTORY,)), 0, 0, 0, start_s)
@@ -85,18 +103,25 @@ class Life:
     def _collect(self) -> None:
         """Keep the writes and the pulses of the session that ends."""
         session = self.session
-        pulses = session.board.train.pulse_times()
+        steps = session.board.first_steps
+        pulses = [(at_us, steps + number + 1) for number, at_us in enumerate(session.board.train.pulse_times())]
         first = len(self.points)
         self.points += session.points
         done = 0
+        before: Expected | None = None
         for index, point in enumerate(session.points):
             begin = done
-            while done < len(pulses) and pulses[done] < point.begin_us:
+            while done < len(pulses) and pulses[done][0] < point.begin_us:
                 done += 1
-            if done > begin:
-                steps = session.board.first_steps
-                stretch = [(pulses[number], steps + number + 1) for number in range(begin, done)]
-                self.stretches.append((first + index, stretch))
+            where = f"before write {first + index}"
+            self._stretch(point.snapshot, _between(before, point.expected), pulses[begin:done], where)
+            before = point.expected
+        rest = _between(before, session.expect())
+        self._stretch(session.board.off(), rest, pulses[done:], f"behind write {len(self.points) - 1}")
+
+    def _stretch(self, snapshot: Snapshot, expected: Expected, pulses: list[tuple[int, int]], where: str) -> None:
+        if pulses:
+            self.stretches.append(Stretch(snapshot, expected, pulses, where))
 
     # -- what the operator does -------------------------------------------------------------------------------
 
@@ -185,9 +210,13 @@ def script(scale: int) -> list[Step]:
         lambda life: life.run(60 + 20 * scale),
         lambda life: life.program(FULL),
         lambda life: life.run(10),
+        lambda life: life.bolus(3, 2),
+        lambda life: life.run(5),
+        lambda life: life.say("bolus cancel"),
         lambda life: life.bolus(5, 2),
         lambda life: life.run(20),
         lambda life: life.cut(30),
+        lambda life: life.say("clear"),
         lambda life: life.say("stop"),
         lambda life: life.calibrate(low_reservoir_nl=1_500_000),
         lambda life: life.say("resume"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -113,10 +114,18 @@ def _results(settings: Settings, work: Work, indices: list[int]) -> Iterator[tup
         for index in indices:
             yield index, work(settings, index)
         return
-    with ProcessPoolExecutor(settings.jobs) as pool:
+    with ProcessPoolExecutor(settings.jobs, initializer=_leave_interrupts_to_the_parent) as pool:
         futures = {pool.submit(work, settings, index): index for index in indices}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # packages under way end; those that wait are not begun
+            raise
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _kept(path: Path) -> PartResult | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 
 from thecal.models.tears import MODELS, torn
-from thecal.powercut.cuts import between, left, write_us
+from thecal.powercut.cuts import left, write_us
 from thecal.powercut.expected import Expected, Violation
 from thecal.powercut.life import Recorded
 from thecal.powercut.recovery import Tally, check_flow, check_mode, recover
@@ -42,10 +42,10 @@ def try_case(tally: Tally, recorded: Recorded, seed: int, index: int) -> None:
 def _first(recorded: Recorded, rng: Random) -> tuple[Snapshot, Expected]:
     """The first cut, somewhere in the life."""
     if recorded.stretches and rng.random() < _PULSE_SHARE:
-        end, pulses = rng.choice(recorded.stretches)
-        at_us, steps = rng.choice(pulses)
-        snapshot = recorded.points[end].snapshot
-        return replace(snapshot, now_us=at_us + rng.choice(_OFF_S) * S, steps=steps), between(recorded, end)
+        stretch = rng.choice(recorded.stretches)
+        at_us, steps = rng.choice(stretch.pulses)
+        now_us = at_us + rng.choice(_OFF_S) * S
+        return replace(stretch.snapshot, now_us=now_us, steps=steps), stretch.expected
     point = rng.choice(recorded.points)
     at = rng.randint(0, PAGE)
     return left(point, _tear(point.old, point.new, at, rng), write_us(at)), point.expected

@@ -7,7 +7,7 @@ printed with the two numbers: `python -m thecal.powercut.walker SEED:INDEX` tell
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 
 from thecal.powercut.journal import Journal
@@ -66,13 +66,17 @@ def _live(rng: Random, operations: int, numbers: dict[str, float], tell: Trace |
     journal = Journal(part)
     done = 0
     try:
-        for name in (*(_FIRST if rng.getrandbits(3) else ()), *_draw(rng, operations)):
+        for name in _draw(rng, operations):
             rule = _BY_NAME[name]
+            if rule.is_idle(journal):
+                continue
             values = tuple(rng.randint(low, high) for low, high in rule.ranges)
             if tell is not None:
                 tell(f"{done}: {describe(name, values)}")
             rule.apply(journal, *values)
             done += 1
+            if done == operations:
+                break
     except Exception as error:  # noqa: BLE001 - Broken, or what would end the firmware
         return f"operation {done}: {type(error).__name__}: {error}"
     finally:
@@ -87,8 +91,12 @@ def _live(rng: Random, operations: int, numbers: dict[str, float], tell: Trace |
     return ""
 
 
-def _draw(rng: Random, count: int) -> list[str]:
-    return rng.choices(_NAMES, _WEIGHTS, k=count)
+def _draw(rng: Random, count: int) -> Iterator[str]:
+    """Names of rules, without end; `count` at a time are drawn."""
+    if rng.getrandbits(3):
+        yield from _FIRST
+    while True:
+        yield from rng.choices(_NAMES, _WEIGHTS, k=count)
 
 
 if __name__ == "__main__":
