@@ -1,4 +1,4 @@
-"""Boluses by order: asked for, checked against every limit, given, cancelled (F3; R04, R09; DESIGN rule D12).
+"""Boluses by order: asked for, checked against every limit, given, cancelled (F3; R04, R09; D12).
 
 A bolus adds to the basal rate and never changes it. It is in the history and in the ledger before its first step; a
 reset of any kind cancels it, and nothing of it is given later.

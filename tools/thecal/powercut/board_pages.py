@@ -1,4 +1,4 @@
-"""The numbers of the records in the EEPROM must rise, whatever was cut (RELIABILITY: sequence strictly increases)."""
+"""The numbers of the records in the EEPROM must rise, whatever was cut (I5)."""
 
 from __future__ import annotations
 

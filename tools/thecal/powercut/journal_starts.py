@@ -126,8 +126,8 @@ class Starts:
             # A first calibration that was cut, or one that came into force all the same: steps from now on are by it.
             truth.use_step(records.ledger.pl_per_step)
         else:
+            # The very first record, if its write was cut, may still be found by a later start: nothing doses by it.
             hold(truth.acked is None, "the ledger is lost", truth.acked)
-            truth.maybe = []
 
     def _load_again(self) -> None:
         """Recovery is idempotent: done twice, it finds the same."""
