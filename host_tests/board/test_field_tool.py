@@ -27,6 +27,9 @@ basal = "333.3 ug/day"
 """
 
 
+_START_S = 60
+
+
 def _environment() -> dict[str, str]:
     return dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
 
@@ -48,6 +51,9 @@ def tool(image: Path) -> Iterator[Tool]:
         def call(*arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
             return _thecal(port, *arguments, answer=answer)
 
+        deadline = time.monotonic() + _START_S
+        while call("status").returncode and time.monotonic() < deadline:
+            continue  # the pump is starting; on a busy machine that takes longer than the tool waits for an answer
         yield call
         process.send_signal(signal.SIGTERM)
         process.wait(20)

@@ -58,7 +58,7 @@ class Reply:
 class PumpLink:
     """An open link to a pump. A context manager; nobody else can open the port meanwhile."""
 
-    def __init__(self, port: str, timeout: float = 3.0, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, port: str, timeout: float = 6.0, *, clock: Callable[[], float] = time.monotonic) -> None:
         """port: name or path of the serial port.
 
         timeout: longest silence within a reply, and longest time to take a command, in seconds. Raises NoPump

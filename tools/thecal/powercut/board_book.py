@@ -20,7 +20,7 @@ BITE_STEPS = 2  # what a bite may cost
 
 
 class Standing(NamedTuple):
-    """What orders change: the prescription in force, packed; the ledger's state; the number of boluses ever begun."""
+    """What orders change: the prescription in force, packed; the ledger's state; the number of boluses in the history (fewer than it keeps)."""
 
     prescription: bytes
     state: int
@@ -43,7 +43,7 @@ def found(image: bytes, scratch: Iterable[int], serial: str) -> Found:
     calibration, prescription = records.state()[:2]
     return Found(
         records.ledger.steps,
-        Standing(prescription or b"", records.ledger.state, records.boluses.number),
+        Standing(prescription or b"", records.ledger.state, len(records.boluses.recent)),
         calibration or b"",
         tuple(firmware("alarms").codes(records.ledger.alarms | raised)),
     )

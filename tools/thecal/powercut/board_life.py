@@ -143,7 +143,8 @@ class CutBoard:
         busy = self.bench.eeprom.busy(now)
         allowed = self.book.loss(now, self._extra_rate, self._bites)
         self._check_flow(now)
-        if self._drive_ns is not None and self._bites == 0:  # otherwise the scratch words may tell nothing
+        # Before the first record of a power-on, and after a bite, the scratch words may tell nothing.
+        if any(self.board.scratch()[:2]) and self._bites == 0:
             self._say(self._check_count(self._found(self.board.scratch())))
         self._cut_ns = now
         self.board.power_cut(cut.off_ns, cut.tear)
