@@ -20,7 +20,8 @@ BITE_STEPS = 2  # what a bite may cost
 
 
 class Standing(NamedTuple):
-    """What orders change: the prescription in force, packed; the ledger's state; the number of boluses in the history (fewer than it keeps)."""
+    """What orders change: the prescription in force, packed; the ledger's state; the number of boluses in the history
+    (fewer than it keeps)."""
 
     prescription: bytes
     state: int
