@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,8 +18,14 @@ $(STAMP): pyproject.toml
 setup: $(STAMP) ## Install everything into .venv (the other targets do it by themselves)
 
 .PHONY: demo
-demo: $(STAMP) ## A day of flex therapy on the twin, with a power cut; draws build/demo/infusion.png
+demo: $(STAMP) ## A day of flex therapy on the twin, with boluses and a power cut; draws build/demo/infusion.png
 	$(BIN)/thecal demo
+
+.PHONY: therapy-plots
+therapy-plots: $(STAMP) ## Draw the pictures of docs/THERAPY.md and of the README again
+	$(PY) -m thecal.therapy_plots
+	$(BIN)/thecal demo >/dev/null
+	cp build/demo/infusion.png docs/infusion.png
 
 .PHONY: image
 image: $(STAMP) ## Get or build the MicroPython image
@@ -61,6 +67,7 @@ check: $(STAMP) build/typings/.installed ## Lint, format, spelling and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(PY) -m thecal.drug_library
 	$(BIN)/basedpyright --project pyrightconfig.device.json
 	$(BIN)/basedpyright --project pyrightconfig.host.json
 

@@ -11,8 +11,9 @@ MEDIUM = "medium"
 LOW = "low"
 
 UNCHANGED = const(0)
-LOWEST = const(1)  # lowest programmed rate, no boluses
-STOP = const(2)
+NO_BOLUS = const(1)  # a running bolus ends as planned, none begins
+LOWEST = const(2)  # lowest programmed rate, no boluses
+STOP = const(3)
 
 # code, priority, delivery, whether it survives a reset
 TABLE = (
@@ -24,6 +25,15 @@ TABLE = (
     ("stopped_48h", HIGH, UNCHANGED, False),  # follows from the time of the stop
     ("eeprom_format", HIGH, STOP, True),  # records of another format: of an older or newer firmware
     ("other_pump", HIGH, STOP, True),  # the calibration is another board's
+    ("reservoir_empty", HIGH, STOP, True),
+    ("low_reservoir", MEDIUM, NO_BOLUS, True),  # a drifted sensor may say so alone: only a refill ends it
+    ("level_disagrees", MEDIUM, UNCHANGED, False),  # ledger and level sensor; follows from both
+    ("end_of_service", HIGH, STOP, True),
+    ("battery_depleted", HIGH, STOP, True),
+    ("replace_soon", MEDIUM, UNCHANGED, False),  # ERI; follows from the counters
+    ("battery_low", MEDIUM, UNCHANGED, False),  # found again by the next samples
+    ("bolus_denied", LOW, UNCHANGED, False),  # ends by itself
+    ("refill_due", LOW, UNCHANGED, False),  # follows from the ledger
 )
 (
     PRESCRIPTION_DAMAGED,
@@ -34,6 +44,15 @@ TABLE = (
     STOPPED_48H,
     EEPROM_FORMAT,
     OTHER_PUMP,
+    RESERVOIR_EMPTY,
+    LOW_RESERVOIR,
+    LEVEL_DISAGREES,
+    END_OF_SERVICE,
+    BATTERY_DEPLETED,
+    REPLACE_SOON,
+    BATTERY_LOW,
+    BOLUS_DENIED,
+    REFILL_DUE,
 ) = range(len(TABLE))
 # What is stored is not what was counted, or cannot be read; `calibrate commit` is the way out of each.
 RECORDS_IN_DOUBT = 1 << CALIBRATION_DAMAGED | 1 << LEDGER_DAMAGED | 1 << EEPROM_FORMAT | 1 << OTHER_PUMP

@@ -2,15 +2,20 @@
 
 from firmware import alarms, layout, ledger, missed, startup
 from firmware.alarms import Alarms
-from firmware.commands import Commands
+from firmware.battery import Battery
 from firmware.console import Console
+from firmware.courses import Courses
+from firmware.diary import Diary
 from firmware.dosing import HELD, OFF, ON, Dosing
 from firmware.eventlog import EventLog
 from firmware.executive import FRAME_MS, Executive, Task
+from firmware.later import Later
 from firmware.operations import Operations
-from firmware.pages import EVENT, FAULT
+from firmware.pages import DIARY, EVENT, FAULT
 from firmware.records import Records
+from firmware.reservoir import Reservoir
 from firmware.rings import Ring
+from firmware.signals import Signals
 from firmware.supervisor import Supervisor
 from firmware.therapy import Therapy
 from firmware.wallclock import WallClock
@@ -19,6 +24,8 @@ _CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be n
 _CLOCK_STRIKES = 2
 _CLOCK_LATE_MS = 400
 _EEPROM_DEAD_MS = 5_000
+_LEVEL_FRAMES = 4  # an empty reservoir is to be noticed within 10 s
+_BATTERY_FRAMES = 30  # a mean of ten samples within 15 min
 
 
 class App:
@@ -41,9 +48,16 @@ class App:
         self.missed = missed.Missed(self.ledger, self.log.log)
         self.dosing = Dosing(self.cascade, self.ledger, board.train)
         self.wallclock = WallClock(board.rtc, board)
+        self.diary = Diary(Ring(board.eeprom, layout.DIARY_FIRST, layout.DIARY_PAGES, DIARY, retired))
+        self.signals = Signals(board)
+        self.courses = Courses(self)
         self.therapy = Therapy(self)
+        self.reservoir = Reservoir(self)
+        self.battery = Battery(self)
         self.operations = Operations(self)
-        self.console = Console(board, Commands(self.operations))
+        self.programming = None  # programming.Programming, once it is loaded
+        self.console = Console(board)
+        self._later = Later(self)
         self.frame = 0  # ticks_ms of the start of the current frame
         self.stop_left = 0  # seconds that a timed stop still lasts
         self.stopped_for = 0  # seconds since a plain stop began
@@ -53,7 +67,11 @@ class App:
         self._executive = Executive(
             board,
             (Task("dose", self._dose), Task("keep", self._keep), Task("reserve", self._reserve)),
-            (Task("clock", self._check_clock, every=_CLOCK_FRAMES, deadline=_CLOCK_FRAMES + 3),),
+            (
+                Task("clock", self._check_clock, every=_CLOCK_FRAMES, deadline=_CLOCK_FRAMES + 3),
+                Task("level", self.reservoir.sense, every=_LEVEL_FRAMES, deadline=_LEVEL_FRAMES + 3),
+                Task("battery", self.battery.sense, every=_BATTERY_FRAMES, deadline=_BATTERY_FRAMES + 3),
+            ),
             Supervisor(board.feed),
             self._background,
         )
@@ -75,9 +93,8 @@ class App:
 
     def schedule(self):
         """Lay out the prescription in force over the week."""
-        rx = self.records.prescription
-        if rx is not None:
-            self.dosing.schedule = rx.schedule(self.records.calibration)
+        if self.records.prescription is not None:
+            self.dosing.schedule = self.courses.schedule()
 
     def take_up_schedule(self):
         """Prescription or calibration has changed: dose by it from now on."""
@@ -112,7 +129,7 @@ class App:
         lowest = 0
         if mode == ON and self.alarms.reaction() == alarms.LOWEST:
             lowest = dosing.schedule.lowest()
-        if mode != ON or lowest or self.alarms.reaction() != alarms.UNCHANGED:
+        if mode != ON or self.alarms.reaction() >= alarms.LOWEST:
             self.therapy.cancel()
         if mode == dosing.mode and lowest == dosing.lowest:
             return
@@ -146,7 +163,12 @@ class App:
             self.operations.finish_clock()
         if dosing.missed_steps or dosing.missed_seconds:
             self._count_missed()
+        self.courses.keep()
+        self.reservoir.watch()
         self.therapy.keep()
+        if self.board.take_press():
+            self.therapy.press()
+        self.signals.frame()
         if dosing.mode == OFF:
             self.board.drive(False)  # the operator's stop has let the second's steps end (R15)
         state = self.ledger.state
@@ -236,8 +258,14 @@ class App:
         self.log.log("page_retired", page=retired.pages[-1])
 
     def _background(self, console_input):
-        """Console and log, between the tasks. Returns the longest time (ms) until the next turn."""
-        patience = self.console.work(console_input)
+        """Console and log, between the tasks; instead of the console, what only that needs as long as it is not loaded.
+        Returns the longest time (ms) until the next turn."""
+        if self._later is None:
+            patience = self.console.work(console_input)
+        else:
+            patience = 0
+            if not self._later.work():
+                self._later = None
         if self.log.idle:
             return patience
         self.log.work()

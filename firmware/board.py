@@ -1,5 +1,6 @@
 """The reference hardware: the only module of the application that knows pins, `machine`, `rp2` and the clock."""
 
+import gc
 import select
 import sys
 import time
@@ -8,7 +9,7 @@ import machine
 import micropython
 from at24c256 import AT24C256, recover_bus
 from ds3231 import DS3231
-from machine import I2C, WDT, Pin
+from machine import ADC, I2C, PWM, WDT, Pin
 from micropython import const
 from pulse_counter import PulseCounter
 from step_train import StepTrain
@@ -19,7 +20,16 @@ _SDA = const(4)
 _SCL = const(5)
 _DRIVE = const(6)
 _WP = const(9)
+_DOSE = const(13)
+_BUZZER = const(15)
 _LED = const(25)
+_ADC = (26, 27, 28)  # the pin of each channel
+_FULL_SCALE_MV = const(3_300)  # ADC reference; 12 bits
+_HALF_DUTY = const(32_768)  # a square wave is the loudest
+_STILL_MS = const(1_000)  # edges of the button within a second of each other belong to one press (R38)
+_EDGES_MASK = const(0xFFFF)
+_GC_IMPORTING = const(65_536)
+_GC_WHEN_FULL = const(-1)
 _I2C_HZ = const(400_000)
 _I2C_TIMEOUT_US = const(5_000)  # of a whole transfer; the longest, a page, takes 1.7 ms
 _WATCHDOG_MS = const(5_000)  # a start takes up to 2.2 s, everything else less; RP2040's limit is 8,388 ms
@@ -36,6 +46,7 @@ _COUNT_MACHINE = const(4)  # on the other PIO block
 IMAGE_ROOT = "/"  # where the flashed files lie
 
 POWER_ON, WATCHDOG, COMMANDED = range(3)
+PRESSURE, BATTERY, LEVEL = range(len(_ADC))  # channels of Board.millivolts
 
 ticks_ms = time.ticks_ms
 ticks_us = time.ticks_us
@@ -50,6 +61,9 @@ def arm():
     """Arm the watchdog, first of all: nothing after this can hang for ever. The cause of the last reset is read before,
     as arming rewrites the evidence."""
     global _armed
+    # What importing the application leaves behind is collected while it is imported. Otherwise its code would lie all
+    # over the heap: of 78 kB that are free then, no 2 kB in one piece.
+    gc.threshold(_GC_IMPORTING)
     cause = _reset_cause()
     _armed = (WDT(timeout=_WATCHDOG_MS), cause)
 
@@ -82,16 +96,61 @@ class Scratch:
         machine.mem32[_SCRATCH[index]] = value
 
 
+class Button:
+    """The DOSE button, low while it is pressed. An interrupt sees a press however short; a press counts once the button
+    has been up and still for a second, so that neither bounces nor the bounces of a release are a press (R38). Held at
+    the start, it is none."""
+
+    def __init__(self, pin):
+        """pin: input with a pull-up."""
+        self._pressed = False
+        self._edges = 0
+        self._still = 0  # the value of _edges after which there was a second without any
+        self._edge_at = ticks_ms()
+        self._down = not pin.value()
+        pin.irq(self._edge, Pin.IRQ_FALLING | Pin.IRQ_RISING, hard=True)
+
+    def _edge(self, pin):
+        """Interrupt; allocates nothing. The first edge of a button that was up and still is a press, whatever the pin
+        reads by now."""
+        now = ticks_ms()
+        edges = self._edges
+        if not self._down and (edges == self._still or ticks_diff(now, self._edge_at) >= _STILL_MS):
+            self._pressed = True
+        self._down = not pin.value()
+        self._edge_at = now
+        self._edges = (edges + 1) & _EDGES_MASK
+
+    def take(self):
+        """Whether it was pressed since the last call. To be called at least once in six days: ticks wrap."""
+        edges = self._edges  # before the time is looked at: an edge in between leaves the two different
+        if ticks_diff(ticks_ms(), self._edge_at) >= _STILL_MS:
+            self._still = edges
+        if not self._pressed:
+            return False
+        self._pressed = False
+        return True
+
+
 class Board:
-    """All parts of the bench. The watchdog must be armed; dosing starts only when drive(True) is called."""
+    """All parts of the bench. The watchdog must be armed; dosing starts only when drive(True) is called.
+
+    take_press(): True once for every press of the DOSE button; see Button.
+    """
 
     def __init__(self):
         if _armed is None:
             raise RuntimeError("watchdog: not armed")
+        gc.collect()
+        gc.threshold(_GC_WHEN_FULL)
         self.watchdog, self.reset_cause = _armed
         self._drive = Pin(_DRIVE, Pin.OUT, value=0)
         Pin(_DIR, Pin.OUT, value=0)
-        Pin(_LED, Pin.OUT, value=0)
+        self._led = Pin(_LED, Pin.OUT, value=0)
+        self._buzzer = None  # machine.PWM while it sounds
+        Pin(_BUZZER, Pin.OUT, value=0)
+        self._adc = tuple([ADC(Pin(number)) for number in _ADC])
+        self.take_press = Button(Pin(_DOSE, Pin.IN, Pin.PULL_UP)).take
         write_protect = Pin(_WP, Pin.OUT, value=1)
         scl = Pin(_SCL, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
         sda = Pin(_SDA, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
@@ -115,6 +174,9 @@ class Board:
     ticks_ms = staticmethod(ticks_ms)
     ticks_add = staticmethod(ticks_add)
     ticks_diff = staticmethod(ticks_diff)
+    PRESSURE = PRESSURE
+    BATTERY = BATTERY
+    LEVEL = LEVEL
     heap_lock = staticmethod(micropython.heap_lock)
     heap_unlock = staticmethod(micropython.heap_unlock)
 
@@ -129,6 +191,24 @@ class Board:
     def drive(self, on):
         """Power the motor driver, or cut it."""
         self._drive.value(1 if on else 0)
+
+    def millivolts(self, channel):
+        """Voltage at the pin of PRESSURE, BATTERY or LEVEL, in mV, 0..3,299, floored: one count is 0.8 mV."""
+        return (self._adc[channel].read_u16() >> 4) * _FULL_SCALE_MV >> 12
+
+    def sound(self, hz):
+        """Let the buzzer sound at hz (20..20,000), or be silent with 0."""
+        if self._buzzer is not None:
+            self._buzzer.deinit()
+            self._buzzer = None
+        if hz:
+            self._buzzer = PWM(Pin(_BUZZER), freq=hz, duty_u16=_HALF_DUTY)
+        else:
+            Pin(_BUZZER, Pin.OUT, value=0)  # a stopped PWM leaves its pin at any level
+
+    def led(self, on):
+        """Light the LED, or put it out."""
+        self._led.value(1 if on else 0)
 
     def wait(self, ms):
         """Sleep for up to ms (1..1000), or until the console has a byte. Returns whether it has."""

@@ -13,29 +13,43 @@ from firmware.mirror import GOOD, Mirror
 from firmware.pages import BOLUS
 from firmware.rings import newest_numbers
 
-_FORMAT = "<IIIHBB"  # start, seconds, dose nL, date, kind, index
+# start, seconds, dose nL, date, kind, index, therapy, newest scheduled: therapy and due time, suspends
+_FORMAT = "<IIIHBBIIIB"
 _NUMBER_MASK = const(0xFFFF)
 
 PATIENT = const(0)
 CLINICIAN = const(1)
 SCHEDULED = const(2)
-KINDS = ("patient", "clinician", "scheduled")
+PRIME = const(3)  # counts for no limit
+KINDS = ("patient", "clinician", "scheduled", "prime")
+NOT_SCHEDULED = (0, 0, 0, 0)
 
 CAPACITY = BOLUS_PAGES - 8  # boluses that are surely kept: four pages may be retired, three passed over, one is empty
 
 
 class Bolus:
-    """One entry. `start`: pump time, s. `seconds`: planned duration. `dose_nl`: the whole dose. `kind`: index into
-    KINDS. `index`, `date`: which scheduled bolus, of which local date (days since 2000-01-01); else 0."""
+    """One entry. `start`: pump time, s. `seconds`: planned duration, and the time it was suspended. `dose_nl`: the whole
+    dose. `kind`: index into KINDS. `index`, `date`, `therapy`: which scheduled bolus, of which local date (days since
+    2000-01-01) and of which prescription (CRC-32 of its packed form); else 0. `newest`: therapy and due time (local, s
+    since 2000) of the newest scheduled bolus until then. `suspends`: the one before is set aside while this one flows.
+    """
 
     def __init__(self, payload):
         """payload: 52 bytes of a bolus page."""
-        self.start, seconds, self.dose_nl, self.date, self.kind, self.index = struct.unpack_from(_FORMAT, payload)
+        values = struct.unpack_from(_FORMAT, payload)
+        self.start, seconds, self.dose_nl, self.date, self.kind, self.index, self.therapy = values[:7]
+        self.newest = values[7:9]
+        self.suspends = values[9]
         self.seconds = max(1, seconds)  # what was never written is not divided by
 
     def values(self):
         """Everything, for comparing."""
-        return self.start, self.seconds, self.dose_nl, self.date, self.kind, self.index
+        return self.start, self.seconds, self.dose_nl, self.date, self.kind, self.index, self.therapy, self.suspends
+
+    @property
+    def end(self):
+        """Pump time at which it ends as planned."""
+        return self.start + self.seconds
 
 
 class Boluses:
@@ -64,18 +78,37 @@ class Boluses:
             for copy in self.mirror.copies:
                 payload = copy.find(sequence)
                 if payload is not None:
-                    self.recent.append(Bolus(payload))
+                    self._add(Bolus(payload))
                     break
 
-    def begin(self, kind, span, dose_nl, which=(0, 0)):
-        """A bolus is about to begin. Must return before its first step. span: (pump time of its start, s; duration, s,
-        1..86,400). which: (index, date) of a scheduled bolus.
-        Raises WriteError; the bolus then must not begin, and may count for the limits all the same."""
-        payload = struct.pack(_FORMAT, span[0], span[1], dose_nl, which[1], kind, which[0])
-        self.mirror.append(payload)
-        self.recent.append(Bolus(payload))
+    def _add(self, entry):
+        if entry.suspends:
+            longer = self.suspendable()
+            if longer is not None:
+                longer.seconds += entry.seconds
+        self.recent.append(entry)
         if len(self.recent) > CAPACITY:
             self.recent.pop(0)
+
+    def suspendable(self):
+        """The newest bolus of a kind that a patient bolus sets aside (R05), or None."""
+        for entry in reversed(self.recent):
+            if entry.kind in (CLINICIAN, SCHEDULED):
+                return entry
+        return None
+
+    def begin(self, kind, span, dose_nl, which=NOT_SCHEDULED, suspends=False):
+        """A bolus is about to begin. Must return before its first step. span: (pump time of its start, s; duration, s,
+        1..86,400). which: (index, date, therapy, due time) of a scheduled bolus. suspends: a clinician or scheduled
+        bolus waits meanwhile. Raises WriteError; the bolus then must not begin, and may count for the limits all the
+        same."""
+        index, date, therapy, due = which
+        newest = self.recent[-1].newest if self.recent else (0, 0)
+        if kind == SCHEDULED and not (newest[0] == therapy and due < newest[1]):
+            newest = (therapy, due)
+        payload = struct.pack(_FORMAT, *span, dose_nl, date, kind, index, therapy, *newest, suspends)
+        self.mirror.append(payload)
+        self._add(Bolus(payload))
 
     def begin_anew(self):
         """Both copies hold the same again, for a pump whose records were damaged. The newest entry is stored twice, and
@@ -87,11 +120,11 @@ class Boluses:
     def is_full(self, now, window):
         """Whether the oldest entry kept could still count in a window of so many seconds: then a further bolus would
         push out of memory one that limits must still see, and is denied."""
-        return len(self.recent) >= CAPACITY and self.recent[0].start + self.recent[0].seconds > now - window
+        return len(self.recent) >= CAPACITY and self.recent[0].end > now - window
 
     def volume_nl(self, now, window):
-        """Whole doses of all boluses of which any part lies within (now - window, now], nL (D12, R09)."""
-        return sum(entry.dose_nl for entry in self.recent if entry.start + entry.seconds > now - window)
+        """Whole doses of all boluses but priming of which any part lies within (now - window, now], nL (R09)."""
+        return sum(entry.dose_nl for entry in self.recent if entry.kind != PRIME and entry.end > now - window)
 
     def count(self, kind, now, window):
         """Boluses of a kind that began within (now - window, now]."""
@@ -104,6 +137,14 @@ class Boluses:
                 return entry.start
         return -1
 
-    def was_given(self, index, date):
-        """Whether scheduled bolus `index` of this date has been begun."""
-        return any(entry.kind == SCHEDULED and entry.index == index and entry.date == date for entry in self.recent)
+    def was_given(self, which):
+        """Whether a scheduled bolus (index, date, therapy, due time) has been begun; True also if it may have been, and
+        the history does not reach back that far."""
+        index, date, therapy, due = which
+        if not self.recent:
+            return False
+        for entry in self.recent:
+            if entry.kind == SCHEDULED and (entry.index, entry.date, entry.therapy) == (index, date, therapy):
+                return True
+        newest = self.recent[-1].newest
+        return len(self.recent) >= CAPACITY and newest[0] == therapy and due <= newest[1]

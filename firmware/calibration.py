@@ -17,10 +17,12 @@ FIELDS = (
     ("catheter_pl_per_mm", "pL/mm", 0, 10_000_000, 220_000),
     ("min_rate", "nL/day", 1, 28_800_000, 6_000),
     ("max_rate", "nL/day", 1, 28_800_000, 28_800_000),
+    ("battery_mah", "mAh", 0, 1_000_000, 0),  # 0: a supply that does not run down
+    ("eri_to_eos_s", "s", 60, 31_622_400, 7_776_000),
 )
 SERIAL_MAX = 16
 BOARD_ID_SIZE = 8
-_FORMAT = "<9I16s8s"
+_FORMAT = "<11I16s8s"
 
 
 class CalibrationError(ValueError):
@@ -39,6 +41,8 @@ class Calibration:
     catheter_pl_per_mm: int
     min_rate: int
     max_rate: int
+    battery_mah: int
+    eri_to_eos_s: int
 
     def __init__(self, serial="bench-01", **values):
         """Reference hardware, with the given values in place of its own. Raises CalibrationError."""

@@ -3,24 +3,38 @@
 No command waits: what needs the EEPROM for long (log) is a generator that the console draws on between turns.
 """
 
-from firmware import staging, units
+from firmware import status, units
 
 _HELP = (
-    "help                          this list",
-    "status                        what the pump is doing, as key: value lines",
-    "log [COUNT]                   the newest events, oldest first: seq time severity code key=value...",
-    "program show                  the prescription in force and, beside it, what is staged",
-    "program stage begin           start a new prescription; then one `program stage KEY WORDS...` for each of",
-    "                              patient, drug, concentration, mode, basal, period, max_per_hour, max_per_day",
-    "program stage end DIGEST      compute, check and compare with the host's digest",
-    "program commit DIGEST         put the staged prescription in force, at once",
-    "program discard               forget what is staged",
+    "help                        this list",
+    "status                      what the pump is doing, as key: value lines",
+    "log [COUNT]                 the newest events, oldest first",
+    "program show                the prescription in force, and what is staged",
+    "program stage begin         a new one; then `program stage KEY WORDS` with",
+    "                            patient, drug, concentration, mode, basal, period,",
+    "                            scheduled_bolus, patient_bolus, max_per_hour,",
+    "                            max_per_day",
+    "program stage end DIGEST    compute, check, compare with the host's digest",
+    "program confirm FIELD VALUE retype a warning; a commit needs each of them",
+    "program commit DIGEST       put what is staged in force",
+    "program discard             forget what is staged",
     "calibrate show | set KEY N | commit | discard",
-    "stop | stop for N min         stop delivery, for good or for 1 to 60 min",
-    "resume                        start delivery",
-    "bolus N UNIT over N UNIT      a clinician bolus on top of the basal rate; `bolus cancel` ends it",
-    "refill N UNIT                 the reservoir has been filled and now holds so much",
-    "clear                         end the alarms whose cause is gone",
+    "stop | stop for N UNIT      stop delivery, until `resume` or for up to 60 min",
+    "resume                      start delivery",
+    "clear                       end the alarms whose cause is gone",
+    "bolus N UNIT over N UNIT    a clinician bolus beside the basal rate",
+    "bolus cancel                end every bolus",
+    "dose                        the patient bolus, as by the button",
+    "prime show | prime          what fills tubing and catheter; do it",
+    "bridge | bridge cancel      the bridge to another drug or concentration",
+    "trial                       the trial and its scores",
+    "trial start N UNIT then minimum|stopped",
+    "                            what is staged, in force for 1 h to 14 d",
+    "trial keep | discard | end  stage what was tried, or what was before; end now",
+    "score [pain N] [spasticity N] [EFFECT...]",
+    "refill N UNIT [measured N UNIT] [because WORD]",
+    "                            what it holds now, and what was withdrawn",
+    "service battery             a new battery is fitted",
     "clock | clock set YYYY-MM-DDThh:mm:ss",
 )
 _LOG_DEFAULT = 20
@@ -31,18 +45,25 @@ class Commands:
     """The verbs of the console, acting on an App."""
 
     def __init__(self, app):
-        """app: app.App, which has the operations."""
-        self._app = app
+        """app: app.App."""
+        self._pump = app
+        self._app = app.operations
         self._verbs = {
             "help": self._help,
             "status": self._status,
             "log": self._log,
-            "program": self._program,
+            "program": app.programming.program,
             "calibrate": self._calibrate,
             "stop": self._stop,
             "resume": self._resume,
             "bolus": self._bolus,
-            "refill": self._refill,
+            "dose": self._dose,
+            "refill": app.reservoir.refill,
+            "prime": app.courses.prime,
+            "bridge": app.courses.bridge,
+            "trial": app.courses.trial,
+            "score": app.courses.score,
+            "service": app.battery.service,
             "clear": self._clear,
             "clock": self._clock,
         }
@@ -60,40 +81,12 @@ class Commands:
 
     def _status(self, words):
         _expect(not words, "status", "no words after it")
-        return self._app.status()
+        return status.lines(self._pump)
 
     def _log(self, words):
         _expect(len(words) <= 1, "log", "at most a count after it")
         count = _whole("log", words[0], 1, 1_000) if words else _LOG_DEFAULT
         return self._app.log.newest(count)
-
-    def _program(self, words):
-        app = self._app
-        verb = words[0] if words else ""
-        if verb == "show" and len(words) == 1:
-            return staging.show(app.prescription, app.staging.complete)
-        if verb == "discard" and len(words) == 1:
-            app.discard()
-            return ()
-        if verb == "commit" and len(words) == 2:
-            app.commit(words[1])
-            return ()
-        if verb == "stage" and len(words) >= 2:
-            return self._stage(words[1], words[2:])
-        raise ValueError("program: show, stage KEY WORDS, commit DIGEST or discard is needed")
-
-    def _stage(self, key, words):
-        app = self._app
-        if key == "begin" and not words:
-            app.staging.begin()
-            return ()
-        if key == "end" and len(words) == 1:
-            return app.stage_end(words[0])
-        if key in ("begin", "end"):
-            need = "a digest is needed" if key == "end" else "no words after it"
-            raise ValueError("program stage %s: %s" % (key, need))
-        app.staging.put(key, words)
-        return ()
 
     def _calibrate(self, words):
         app = self._app
@@ -131,9 +124,9 @@ class Commands:
         _expect(len(words) == 5 and words[2] == "over", "bolus", allowed)
         return self._app.bolus(words[0], words[1], units.duration("bolus over", words[3], words[4]))
 
-    def _refill(self, words):
-        _expect(len(words) == 2, "refill", "NUMBER UNIT after it")
-        return self._app.refill(words[0], words[1])
+    def _dose(self, words):
+        _expect(not words, "dose", "no words after it")
+        return self._pump.therapy.patient()
 
     def _clear(self, words):
         _expect(not words, "clear", "no words after it")

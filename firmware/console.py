@@ -22,10 +22,10 @@ _KILL_LINE = const(21)  # Ctrl-U: forget what was typed, as terminals do; tools 
 class Console:
     """A line-oriented console."""
 
-    def __init__(self, board, commands):
-        """board: read_byte() -> int or -1; write(memoryview) -> count taken. commands: commands.Commands."""
+    def __init__(self, board):
+        """board: read_byte() -> int or -1; write(memoryview) -> count taken."""
         self._board = board
-        self._commands = commands
+        self.commands = None  # commands.Commands; work() needs it
         self._line = bytearray(MAX_LINE)
         self._length = 0
         self._bad = None  # why the line being read will be refused
@@ -94,7 +94,7 @@ class Console:
             self._refuse(bad)
             return False
         try:
-            self._lines = iter(self._commands.run(text.split()))
+            self._lines = iter(self.commands.run(text.split()))
         except Exception as error:  # noqa: BLE001 - see _fail
             self._fail(error)
         return True

@@ -41,6 +41,7 @@ class Dosing:
         self.missed_seconds = 0  # seconds of demand that no tick saw
         self.bolus = None  # bolus_flow.BolusFlow that flows now
         self.next_bolus = None  # the one that begins with the next second
+        self.aside = None  # the one that flows on when that one has ended
         self.missed_bolus_pl = 0  # demanded by a bolus in seconds that no tick saw
         self._ceiling = 0  # nL/day: the most that the next _capped seconds may have
         self._capped = 0
@@ -63,15 +64,33 @@ class Dosing:
             self.bolus = self.next_bolus
             self.next_bolus = None
 
-    def give_bolus(self, flow):
-        """From the next second on, this bolus. Its first seconds must be reserved before they begin."""
+    def give_bolus(self, flow, aside=None):
+        """From the next second on, this bolus. aside: the one that flows now, and again when this one has ended (R05).
+        The first seconds must be reserved before they begin."""
         self.next_bolus = flow
-        self._cascade.bolus_pl = flow.bound_pl
+        self.aside = aside
+        self._bound_bolus()
 
     def end_bolus(self):
-        """The bolus is over, or cancelled: nothing more of it is demanded."""
-        self.bolus = self.next_bolus = None
+        """Boluses are cancelled: nothing more of them is demanded."""
+        self.bolus = self.next_bolus = self.aside = None
         self._cascade.bolus_pl = 0
+
+    def _bound_bolus(self):
+        bound = 0
+        if self.bolus is not None:
+            bound = self.bolus.bound_pl
+        if self.next_bolus is not None:
+            bound = max(bound, self.next_bolus.bound_pl)
+        if self.aside is not None:
+            bound = max(bound, self.aside.bound_pl)
+        self._cascade.bolus_pl = bound
+
+    def _bolus_ended(self, flow):
+        aside = self.aside
+        self.aside = None
+        self.bolus = None if aside is flow else aside  # it may end in the very second before it is set aside
+        self._bound_bolus()
 
     def changed(self, passed=0):
         """Mode, time or schedule changed within the current second: the whole second gets the lower of the two rates,
@@ -109,7 +128,7 @@ class Dosing:
         if flow is not None:
             bolus_pl = flow.second()
             if not flow.left_s:
-                self.end_bolus()
+                self._bolus_ended(flow)
             if not dosed:
                 self.missed_bolus_pl += bolus_pl
         due = self._cascade.second(bolus_pl) if dosed else 0

@@ -15,8 +15,8 @@ from firmware.civil import SECONDS_PER_DAY
 from firmware.mirror import GOOD
 from firmware.scratch import TOTAL_MASK, ScratchCount
 
-# counted steps, volume pL, reservoir nL, missed nL, time, stop time, clock shift modulo 2**32, alarms, bolus left nL,
-# reservoir's rest pL, reserved steps, bolus number, state, flags
+# counted steps, volume pL, reservoir nL, missed nL, time, stop time (while RUNNING or SAFE: bolus set aside, nL), clock
+# shift modulo 2**32, alarms, bolus left nL, reservoir's rest pL, reserved steps, bolus number, state, flags
 _FORMAT = "<QQIIIIIIIHHHBB"
 _TIME_MAX = 3_155_759_999  # the last second of 2099, counted from 2000-01-01
 _RESERVED_MAX = 0xFFFF
@@ -67,6 +67,7 @@ class Ledger:
         self.shift = 0  # seconds by which operators have set the clock forward, in all: local time less pump time
         self.bolus = 0  # number of the newest bolus that has begun to flow, low 16 bits
         self.bolus_left_nl = 0  # above 0 while it flows: what it still has to give
+        self.aside_nl = 0  # above 0 while a bolus waits for that one to end, or flows on after it: what is left of it
         self._low = 0  # low bits of `counted`
         self._time = 0  # of the record that was taken up
 
@@ -121,7 +122,7 @@ class Ledger:
             reservoir_pl // 1_000,
             min(self.missed_nl, _U32),
             _seconds(day, second),
-            _seconds(self.stop_day, self.stop_second),
+            _seconds(self.stop_day, self.stop_second) if self.state in (STOPPED, PAUSED) else self.aside_nl,
             self.shift & _U32,
             self.alarms,
             self.bolus_left_nl,
@@ -154,7 +155,7 @@ class Ledger:
         self.state = STOPPED
         self.stop_day, self.stop_second = day, second
         self.flags = 0
-        self.bolus_left_nl = 0
+        self.bolus_left_nl = self.aside_nl = 0
         self.close(cascade, day, second)
 
     def recover(self, cascade):
@@ -188,7 +189,7 @@ class Ledger:
             reservoir_nl,
             self.missed_nl,
             self._time,
-            stop,
+            stop_or_aside,
             self.shift,
             self.alarms,
             self.bolus_left_nl,
@@ -199,9 +200,11 @@ class Ledger:
             self.flags,
         ) = struct.unpack(_FORMAT, payload)
         self.reservoir_pl = reservoir_nl * 1_000 + reservoir_rest
-        self.stop_day, self.stop_second = _date(stop)
+        halted = self.state in (STOPPED, PAUSED)
+        self.stop_day, self.stop_second = _date(stop_or_aside if halted else 0)
+        self.aside_nl = 0 if halted else stop_or_aside
         sane = self.state <= PAUSED and self.flags <= _FLAGS and reservoir_rest < 1_000
-        return sane and self._time <= _TIME_MAX and stop <= _TIME_MAX
+        return sane and self._time <= _TIME_MAX and (not halted or stop_or_aside <= _TIME_MAX)
 
     def pump_time(self, day, second):
         """Seconds that count on whatever operators do to the clock; lockouts and limits are reckoned in them."""

@@ -1,11 +1,8 @@
-"""What an operator can order: prescriptions, stop and resume, clock, calibration. Each is done whole or refused."""
+"""What an operator can order: stop and resume, clock, calibration. Each is done whole or refused."""
 
-from firmware import alarms, civil, ledger, staging, status, units
-from firmware.calibrating import Calibrating
-from firmware.staging import Staging
+from firmware import alarms, civil, ledger
 
 _STOPPED_ALARM_S = 48 * 3_600
-_REFUSED_EVERY_MS = 60_000
 
 
 class Operations:
@@ -14,9 +11,7 @@ class Operations:
     def __init__(self, app):
         """app: app.App."""
         self._app = app
-        self.staging = Staging()
-        self.calibrating = Calibrating(app)
-        self._refused_at = None  # ticks_ms of the last refusal of a prescription that was logged
+        self.calibrating = None  # calibrating.Calibrating, once it is loaded
 
     @property
     def log(self):
@@ -27,67 +22,6 @@ class Operations:
     def prescription(self):
         """The prescription in force, or None."""
         return self._app.records.prescription
-
-    def status(self):
-        """Lines of `key: value`."""
-        return status.lines(self._app)
-
-    # -- prescription -----------------------------------------------------------------------------------------
-
-    def stage_end(self, digest):
-        """Compute what was staged; host and pump must have come to the same. Returns the comparison with the old."""
-        if self._app.records.calibration is None:
-            raise ValueError("program stage end: the pump has no calibration; `calibrate` comes first")
-        try:
-            rx = self.staging.end(self._app.records.calibration)
-        except ValueError:
-            self._refused_program()
-            raise
-        own = staging.digest(rx)
-        if own != digest:
-            self.staging.discard()
-            self._refused_program()
-            raise ValueError("digest = %s: the pump computed %s; nothing is staged" % (digest, own))
-        self.log.log("staged", digest=int(own, 16))
-        return staging.show(self.prescription, rx) + self.calibrating.lines()
-
-    def commit(self, digest):
-        """Put the staged prescription in force. Dosing goes on undisturbed until then, and by the new one after."""
-        app = self._app
-        rx = self.staging.complete
-        if rx is None:
-            self._refused_program()
-            raise ValueError("program commit: nothing is staged")
-        app.records.need_loaded("program commit")
-        if staging.digest(rx) != digest:
-            raise ValueError("digest = %s: %s is staged" % (digest, staging.digest(rx)))
-        rx.validate(app.records.calibration)
-        try:
-            app.records.commit_prescription(rx)
-        except OSError as error:
-            app.log.log("write_failed", record=1)
-            raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
-        self.staging.discard()
-        app.therapy.cancel()
-        app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
-        app.must_record = True  # the first commit of all is acknowledged by the ledger
-        app.take_up_schedule()
-        app.record_state()
-        app.log.log("committed", digest=int(digest, 16), sequence=app.records.prescriptions.sequence)
-
-    def _refused_program(self):
-        """Log it, once a minute at most: a host that only makes noise must not fill the log."""
-        now = self._app.board.ticks_ms()
-        if self._refused_at is None or self._app.board.ticks_diff(now, self._refused_at) > _REFUSED_EVERY_MS:
-            self._refused_at = now
-            self.log.log("refused")
-
-    def discard(self):
-        """Forget what is staged."""
-        if not self.staging.open and self.staging.complete is None:
-            raise ValueError("program discard: nothing is staged")
-        self.staging.discard()
-        self.log.log("discarded")
 
     # -- stop and resume --------------------------------------------------------------------------------------
 
@@ -169,29 +103,6 @@ class Operations:
         self._app.record_state()
         return ()
 
-    # -- reservoir --------------------------------------------------------------------------------------------
-
-    def refill(self, number, unit):
-        """The reservoir has been filled and now holds so much. Returns lines for the operator."""
-        app = self._app
-        if app.records.calibration is None or not app.records.recovered[0]:
-            raise ValueError("refill: the pump has no calibration")
-        volume_nl = units.dose("refill", number, unit, 0)
-        capacity = app.records.calibration.reservoir_nl
-        if not 1 <= volume_nl <= capacity:
-            raise ValueError("refill = %s %s: 1 nL to %s" % (number, unit, units.volume_text(capacity)))
-        expected_nl = app.ledger.reservoir_nl
-        app.ledger.refill(volume_nl)
-        self.log.log("refilled", expected_nl=expected_nl, volume_nl=volume_nl)
-        app.must_record = True
-        app.record_state()
-        lines = [
-            "reservoir: %s, was expected to hold %s" % (units.volume_text(volume_nl), units.volume_text(expected_nl))
-        ]
-        if app.must_record:
-            lines.append("not yet stored: the EEPROM refuses")
-        return lines
-
     # -- clock ------------------------------------------------------------------------------------------------
 
     def now_text(self):
@@ -250,7 +161,10 @@ class Operations:
         app = self._app
         by = self.until(day, second, app.dosing.day, app.dosing.second)
         app.log.log(code, by_s=by)
+        before = app.dosing.day, app.dosing.second
         app.dosing.set_time(day, second)
+        if code == "clock_set":
+            app.therapy.clock_moved(*before)
         app.changed()
         if app.ledger.state in (ledger.STOPPED, ledger.PAUSED):
             state = app.ledger  # the length of a stop does not follow the clock

@@ -28,6 +28,7 @@ FAULT = const(3)
 BOLUS = const(4)
 COUNTERS = const(5)
 RETIRED = const(6)
+DIARY = const(7)
 PRESCRIPTION = const(16)
 CALIBRATION = const(17)
 KEYS = const(18)  # reserved for the keys of operators

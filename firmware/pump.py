@@ -7,6 +7,8 @@ def run():
     """Run the application for ever. Any way out of it makes the outputs safe and restarts the pump."""
     hardware = None
     try:
+        if board.IMAGE_ROOT is not None:
+            image.serve(board.IMAGE_ROOT)
         from firmware.app import App  # here: whatever goes wrong in it must end in the restart
 
         hardware = board.Board()

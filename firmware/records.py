@@ -178,7 +178,7 @@ class Records:
     def commit_prescription(self, rx):
         """Put a validated prescription in force, as one record. Raises OSError; the old one then stays. The caller
         writes a ledger record next: it acknowledges the first one."""
-        self.prescriptions.commit(rx.pack())
+        self.prescriptions.commit(rx.record())
         self.prescription = rx
         self.ledger.flags |= PROGRAMMED
 

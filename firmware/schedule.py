@@ -75,6 +75,11 @@ class Schedule:
             second_of_week = (second_of_week + part) % WEEK_S
         return divmod(total, 86_400)
 
+    def segments(self):
+        """(starts, rates): arrays of the seconds of the week at which a rate begins, and of these rates (nL/day). They
+        are not to be changed."""
+        return self._starts, self._rates
+
     def highest(self):
         """The highest programmed rate (nL/day), the base among them even if periods cover the whole week."""
         return max(self._base, *self._rates)

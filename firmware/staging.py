@@ -1,48 +1,40 @@
-"""A prescription from console words, and its comparison with the one in force (F4, R22, R50)."""
+"""A prescription from console words (F4, R22, R50)."""
 
 from binascii import crc32
 
 from firmware import units
-from firmware.prescription import (
-    DRUGS,
-    MAX_PERIODS,
-    MODES,
-    NO_LIMIT,
-    Prescription,
-    PrescriptionError,
-    check_limit,
-    clock_text,
-    days_text,
-    parse_days,
-)
+from firmware.days import parse_clock, parse_days, refuse
+from firmware.library import Entry
+from firmware.prescription import MODES, Prescription, PrescriptionError
+from firmware.validation import MAX_PERIODS, MAX_SCHEDULED, check_limit
 
-_ONCE = ("patient", "drug", "concentration", "mode", "basal", "max_per_hour", "max_per_day")
-_BOLUSES = ("scheduled_bolus", "patient_bolus")
+# Keys that may be given once, and what each needs. A line refused is a line not given.
+_WORD = "a word"
+_QUANTITY = "a number, a space and a unit"
+_ONCE = {
+    "patient": (1, _WORD),
+    "drug": (1, _WORD),
+    "concentration": (2, _QUANTITY),
+    "mode": (1, _WORD),
+    "basal": (2, _QUANTITY),
+    "max_per_hour": (2, _QUANTITY),
+    "max_per_day": (2, _QUANTITY),
+    "patient_bolus": (7, "NUMBER UNIT NUMBER UNIT NUMBER UNIT N (dose, over, lockout, max_per_day)"),
+}
+_KEYS = "patient, drug, concentration, mode, basal, period, scheduled_bolus, patient_bolus, max_per_hour, max_per_day"
+_OF_DOSES = ("basal", "patient_bolus", "max_per_hour", "max_per_day")
 
 
 def digest(rx):
-    """What host and pump compare before a commit: CRC-32 of the packed form, as 8 hex digits."""
+    """What host and pump compare before a commit: CRC-32 of the packed therapy, as 8 hex digits."""
     return "%08x" % (crc32(rx.pack()) & 0xFFFFFFFF)
-
-
-def _minutes(field, text):
-    hour, colon, minute = text.partition(":")
-    good = colon and len(hour) == 2 and len(minute) == 2
-    for digit in hour + minute:
-        good = good and digit in "0123456789"
-    if not good or int(hour) > 23 or int(minute) > 59:
-        raise PrescriptionError("%s = %s: 00:00 to 23:59" % (field, text))
-    return int(hour) * 60 + int(minute)
 
 
 class Staging:
     """Collects `program stage` lines until `end`; the prescription in force is not touched."""
 
     def __init__(self):
-        self.open = False
-        self.complete = None  # a validated Prescription, ready to commit
-        self._lines: dict = {}
-        self._periods: list = []
+        self.discard()
 
     def begin(self):
         """Forget what was staged and start afresh."""
@@ -52,32 +44,76 @@ class Staging:
     def discard(self):
         """Forget what was staged."""
         self.open = False
-        self.complete = None
-        self._lines = {}
-        self._periods = []
+        self.complete = None  # a validated Prescription, ready to commit
+        self.calibration = None  # with which it was validated
+        self.confirmed = []  # texts of the warnings that were retyped
+        self._lines: dict = {}  # words by key
+        self._values: dict = {}  # what they say, where that can be told
+        self._periods: list = []
+        self._scheduled: list = []
 
     def put(self, key, words):
-        """One line: a key of the prescription and its words. Raises PrescriptionError or QuantityError."""
+        """One line: a key of the prescription and its words. Raises PrescriptionError or QuantityError; the line then
+        counts as not given. A quantity that comes before the concentration is only read at the end."""
         if not self.open:
             raise PrescriptionError("program stage %s: `program stage begin` comes first" % key)
-        if key in _BOLUSES:
-            raise PrescriptionError("%s: this version of the pump gives no boluses" % key)
         if key == "period":
-            if len(words) != 5:
-                raise PrescriptionError("period = %s: DAYS HH:MM HH:MM NUMBER UNIT is needed" % " ".join(words))
-            if len(self._periods) == MAX_PERIODS:
-                raise PrescriptionError("period: at most %d periods" % MAX_PERIODS)
-            self._periods.append(words)
-            return
-        if key not in _ONCE:
-            raise PrescriptionError("%s: no such key; one of %s, period" % (key, ", ".join(_ONCE)))
-        if key in self._lines:
-            raise PrescriptionError("%s = %s: given twice" % (key, " ".join(words)))
-        count = 1 if key in ("patient", "drug", "mode") else 2
-        if len(words) != count:
-            need = "a word" if count == 1 else "a number, a space and a unit"
-            raise PrescriptionError("%s = %s: %s is needed" % (key, " ".join(words), need))
-        self._lines[key] = words
+            self._put_period(words)
+        elif key == "scheduled_bolus":
+            self._put_scheduled(words)
+        elif key not in _ONCE:
+            raise PrescriptionError("%s: no such key; one of %s" % (key, _KEYS))
+        elif key in self._lines:
+            refuse(key, " ".join(words), "given twice")
+        else:
+            _expect(key, words, *_ONCE[key])
+            self._values[key] = self._value(key, words)
+            self._lines[key] = words
+
+    def _value(self, key, words):
+        if key == "drug":
+            Entry(words[0])
+        elif key == "mode" and words[0] not in MODES:
+            refuse("mode", words[0], "one of " + ", ".join(MODES))
+        elif key == "concentration":
+            return units.concentration(key, words[0], words[1])
+        elif key == "patient_bolus":
+            return (
+                self._read(units.dose, "patient_bolus dose", words[0], words[1]),
+                _seconds("patient_bolus over", words[2], words[3]),
+                _seconds("patient_bolus lockout", words[4], words[5]),
+                _count("patient_bolus max_per_day", words[6]),
+            )
+        elif key in ("basal", "max_per_hour", "max_per_day"):
+            return self._read(units.rate if key == "basal" else units.dose, key, words[0], words[1])
+        return words[0]
+
+    def _put_period(self, words):
+        _expect("period", words, 5, "DAYS HH:MM HH:MM NUMBER UNIT")
+        if len(self._periods) == MAX_PERIODS:
+            raise PrescriptionError("period: at most %d periods" % MAX_PERIODS)
+        field = "period %d " % (len(self._periods) + 1)
+        days = parse_days(field + "days", words[0])
+        start = parse_clock(field + "from", words[1])
+        end = parse_clock(field + "to", words[2])
+        self._periods.append((days, start, end, self._read(units.rate, field + "rate", words[3], words[4])))
+
+    def _put_scheduled(self, words):
+        _expect("scheduled_bolus", words, 6, "DAYS HH:MM NUMBER UNIT NUMBER UNIT (dose, over)")
+        if len(self._scheduled) == MAX_SCHEDULED:
+            raise PrescriptionError("scheduled_bolus: at most %d scheduled boluses" % MAX_SCHEDULED)
+        field = "scheduled_bolus %d " % (len(self._scheduled) + 1)
+        days = parse_days(field + "days", words[0])
+        minute = parse_clock(field + "at", words[1])
+        dose = self._read(units.dose, field + "dose", words[2], words[3])
+        self._scheduled.append((days, minute, dose, _seconds(field + "over", words[4], words[5])))
+
+    def _read(self, read, field, number, unit):
+        """The quantity in nL, or what will read it once the concentration is known."""
+        known = self._values
+        if "concentration" in known or ("drug" in known and not Entry(known["drug"]).concentrations):
+            return read(field, number, unit, known.get("concentration", 0))
+        return read, field, number, unit
 
     def end(self, calibration):
         """Compute and validate the whole. Returns the Prescription; raises PrescriptionError or QuantityError."""
@@ -85,116 +121,81 @@ class Staging:
             raise PrescriptionError("program stage end: `program stage begin` comes first")
         rx = self._compute()
         rx.validate(calibration)
-        self.open = False
-        self.complete = rx
+        self.take(rx, calibration)
         return rx
 
-    def _word(self, key):
-        if key not in self._lines:
+    def take(self, rx, calibration):
+        """A validated Prescription is what is staged; nothing of it is confirmed."""
+        self.discard()
+        self.complete = rx
+        self.calibration = calibration
+
+    def _need(self, key):
+        if key not in self._values:
             raise PrescriptionError("%s: missing" % key)
-        return self._lines[key][0]
+        return self._values[key]
 
     def _compute(self):
-        lines = self._lines
         rx = Prescription()
-        rx.patient = self._word("patient")
-        rx.drug = self._word("drug")
-        if rx.drug not in DRUGS:
-            raise PrescriptionError("drug = %s: one of %s" % (rx.drug, ", ".join(DRUGS)))
-        if self._word("mode") not in MODES:
-            raise PrescriptionError("mode = %s: one of %s" % (self._word("mode"), ", ".join(MODES)))
-        rx.mode = MODES.index(self._word("mode"))
-        if "concentration" in lines:
-            rx.concentration = units.concentration("concentration", *lines["concentration"])
-        elif rx.drug != "saline":
-            raise PrescriptionError("concentration: missing")
-        if "basal" in lines:
-            rx.basal = _quantity(units.rate, "basal", lines, rx)
-        elif MODES[rx.mode] in ("continuous", "flex"):
-            raise PrescriptionError("basal: missing")
-        self._refuse_unused(rx)
-        for number, words in enumerate(self._periods):
-            rx.periods.append(_period("period %d " % (number + 1), words, rx.concentration))
-        if "max_per_hour" in lines:
-            rx.max_per_hour = _limit("max_per_hour", lines, rx)
-        if "max_per_day" in lines:
-            rx.max_per_day = _limit("max_per_day", lines, rx)
+        rx.patient = self._need("patient")
+        rx.drug = self._need("drug")
+        rx.mode = MODES.index(self._need("mode"))
+        if Entry(rx.drug).concentrations:
+            rx.concentration = self._need("concentration")
+        elif "concentration" in self._lines:  # not even 0
+            refuse("concentration", " ".join(self._lines["concentration"]), rx.drug + " takes none")
+        if not rx.gives_doses:
+            self._refuse_unused(MODES[rx.mode])
+            return rx
+        ng = rx.concentration
+        rx.basal = _whole(self._need("basal"), ng)
+        rx.periods = [(days, start, end, _whole(rate, ng)) for days, start, end, rate in self._periods]
+        rx.scheduled = [(days, minute, _whole(dose, ng), over) for days, minute, dose, over in self._scheduled]
+        if "patient_bolus" in self._values:
+            dose, seconds, lockout, count = self._values["patient_bolus"]
+            rx.patient_bolus = (_whole(dose, ng), seconds, lockout, count)
+        for key in ("max_per_hour", "max_per_day"):
+            if key in self._values:
+                # The number that stands for no limit can be typed: it must not turn into none, but be refused.
+                limit = _whole(self._values[key], ng)
+                check_limit(key, limit)
+                setattr(rx, key, limit)
         return rx
 
-    def _refuse_unused(self, rx):
+    def _refuse_unused(self, mode):
         """A key that the mode does not use is refused even when its value is 0."""
-        if rx.drug == "saline" and "concentration" in self._lines:
-            raise PrescriptionError("concentration = %s: saline takes none" % " ".join(self._lines["concentration"]))
-        if MODES[rx.mode] in ("continuous", "flex"):
-            return
-        for key in ("basal", "max_per_hour", "max_per_day"):
+        for key, given in (("period", self._periods), ("scheduled_bolus", self._scheduled)):
+            if given:
+                refuse(key, len(given), "the mode %s has none" % mode)
+        for key in _OF_DOSES:
             if key in self._lines:
-                raise PrescriptionError(
-                    "%s = %s: the mode %s has none" % (key, " ".join(self._lines[key]), MODES[rx.mode])
-                )
+                refuse(key, " ".join(self._lines[key]), "the mode %s has none" % mode)
 
 
-def _quantity(read, key, lines, rx):
-    number, unit = lines[key]
-    return read(key, number, unit, rx.concentration)
+def _whole(value, ng_per_ml):
+    """nL of what Staging._read gave."""
+    if isinstance(value, int):
+        return value
+    read, field, number, unit = value
+    return read(field, number, unit, ng_per_ml)
 
 
-def _limit(key, lines, rx):
-    # NO_LIMIT itself is a number that somebody can type: it must not turn into "no limit", but be refused.
-    limit = _quantity(units.dose, key, lines, rx)
-    check_limit(key, limit)
-    return limit
+def _expect(key, words, count, need):
+    if len(words) != count:
+        refuse(key, " ".join(words), need + " is needed")
 
 
-def _period(field, words, concentration):
-    days, start, end, number, unit = words
-    return (
-        parse_days(field + "days", days),
-        _minutes(field + "from", start),
-        _minutes(field + "to", end),
-        units.rate(field + "rate", number, unit, concentration),
-    )
+def _seconds(field, number, unit):
+    """A duration in s. A fraction is refused: a lockout rounded down is too short."""
+    found = units.duration(field, number, unit)
+    mantissa, decimals = units.number(field, number)
+    if mantissa * units.DURATION_S[unit] != found * 10**decimals:
+        refuse(field, "%s %s" % (number, unit), "a whole number of seconds is needed")
+    return found
 
 
-def _rows(rx):
-    """(name, text) of everything in a prescription, in mass and in volume (F8)."""
-    if rx is None:
-        return {}
-    ng = rx.concentration
-    rows = {
-        "patient": rx.patient,
-        "drug": rx.drug,
-        "concentration": units.decimal(ng, 1_000) + " ug/mL" if ng else "none",
-        "mode": MODES[rx.mode],
-    }
-    if MODES[rx.mode] in ("continuous", "flex"):
-        rows["basal"] = units.both_text(rx.basal, ng, "/day")
-    for index, period in enumerate(rx.periods):
-        days, start, end, rate = period
-        rows["period %02d" % (index + 1)] = "%s %s-%s %s" % (
-            days_text(days),
-            clock_text(start),
-            clock_text(end),
-            units.both_text(rate, ng, "/day"),
-        )
-    for name, limit in (("max_per_hour", rx.max_per_hour), ("max_per_day", rx.max_per_day)):
-        if limit != NO_LIMIT:
-            rows[name] = units.both_text(limit, ng)
-    return rows
-
-
-def show(active, staged):
-    """Lines that show the prescription in force and, beside each changed value, the staged one."""
-    old = _rows(active)
-    new = _rows(staged) if staged else old
-    lines = []
-    for name in sorted(set(list(old) + list(new)), key=_rank):
-        before = old.get(name, "none")
-        after = new.get(name, "none")
-        lines.append("%s: %s" % (name, before) if before == after else "%s: %s -> %s" % (name, before, after))
-    return lines
-
-
-def _rank(name):
-    order = ("patient", "drug", "concentration", "mode", "basal", "period", "max_per_hour", "max_per_day")
-    return "%d %s" % (order.index(name.split(" ")[0]), name)
+def _count(field, text):
+    mantissa, decimals = units.number(field, text)
+    if decimals:
+        refuse(field, text, "a whole number is needed")
+    return mantissa

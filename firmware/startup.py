@@ -2,12 +2,12 @@
 
 from micropython import const
 
-from firmware import alarms, events, ledger, missed, version
+from firmware import alarms, events, interrupted, ledger, missed, version
 from firmware.dosing import ON
 
 # Reset to the first line of App on the bench: MicroPython's start, the image check, the imports. No clock of the pump
 # saw it, so it is a measured constant.
-_BOOT_MS = const(1_171)
+_BOOT_MS = const(1_050)
 _LOAD_TRIES = const(5)
 _LOAD_AGAIN_MS = const(200)
 _HANG_MAX_S = const(60)  # a bite comes within 10 s; more is a clock that cannot be believed
@@ -33,7 +33,9 @@ def start(app):
     if app.mode() == ON:
         _miss_start(app, (last_day, last_second) if exact and now is not None else None, start_ms)
     if app.records.recovered[0] and app.records.calibration is not None:
-        app.therapy.take_up(_since_record(app, last_day, last_second) if exact else None)
+        interrupted.take_up(app, _since_record(app, last_day, last_second) if exact else None)
+        app.therapy.begin(last_day, last_second)
+    app.battery.start()
     app.must_record = True
     app.apply()
     _count(app, assumed)

@@ -1,8 +1,8 @@
 """The answer to `status`: one `key: value` line for each thing worth knowing."""
 
-from firmware import alarms, events, ledger, units, version
+from firmware import alarms, events, ledger, library, units, version
 from firmware.dosing import HELD, ON
-from firmware.prescription import MODES
+from firmware.prescription import MODES, STOPPED
 from firmware.staging import digest
 
 
@@ -11,8 +11,7 @@ def state_name(app):
     mode = app.mode()
     if mode == HELD or app.alarms.reaction() == alarms.STOP:
         return "safe"
-    rx = app.records.prescription
-    return "dosing" if mode == ON and rx is not None and MODES[rx.mode] != "stopped" else "stopped"
+    return "dosing" if mode == ON and app.courses.mode() not in (None, STOPPED) else "stopped"
 
 
 def lines(app):
@@ -20,19 +19,20 @@ def lines(app):
     book = app.ledger
     counters = app.records.counters
     rx = app.records.prescription
-    ng = rx.concentration if rx is not None else 0
+    # While a bridge runs another concentration flows: its mass is not reckoned by the new one.
+    ng = rx.concentration if rx is not None and not app.courses.bridge_left_nl() else 0
     rate = app.cascade.rate if app.dosing.mode == ON else 0
     found = [
         "state: " + state_name(app),
         "firmware: " + version.FIRMWARE,
         "clock: " + app.operations.now_text(),
         "prescription: " + ("%s %s" % (digest(rx), MODES[rx.mode]) if rx is not None else "none"),
+        "library: " + library.LIBRARY,
         "rate: %d nL/day, %s" % (rate, units.both_text(rate, ng, "/day")),
         "ledger_steps: %d" % book.steps,
         "ledger_nl: %d" % book.volume_nl,
         "reserved_steps: %d" % (book.reserved - book.used),
         "missed_nl: %d" % book.missed_nl,
-        "bolus: " + ("%d nL left" % app.therapy.left_nl if app.therapy.running else "none"),
         "reservoir_nl: %d" % book.reservoir_nl,
         "alarms: " + _list(alarms.codes(app.alarms.active)),
         "alarm_history: " + _list(alarms.codes(app.alarms.history)),
@@ -47,6 +47,8 @@ def lines(app):
     ]
     if book.state == ledger.PAUSED:
         found.append("stop_left_s: %d" % app.stop_left)
+    for part in (app.therapy, app.courses, app.reservoir, app.battery):
+        found += part.status()
     return found
 
 

@@ -28,7 +28,8 @@ class VerifyError(EepromError):
 
 
 class AT24C256:
-    """The part at `address` of an I2C bus, with its WP pin."""
+    """The part at `address` of an I2C bus, with its WP pin. `page_writes`: pages sent to it since construction, each of
+    which may have worn it."""
 
     SIZE = 32768
     PAGE_SIZE = 64
@@ -43,6 +44,7 @@ class AT24C256:
         self._protect = write_protect
         self._sleep_ms = sleep_ms
         self._address = address
+        self.page_writes = 0
         self._pointer = bytearray(2)
         self._frame = bytearray(2 + _PAGE)
         self._check = bytearray(_PAGE)
@@ -89,6 +91,7 @@ class AT24C256:
 
     def _send(self, page):
         """Send the frame and wait for the end of the write cycle, until which nothing is acknowledged."""
+        self.page_writes += 1
         try:
             self._i2c.writeto(self._address, self._frame)
         except OSError:

@@ -159,23 +159,71 @@ def test_outputs_reach_the_bench_and_are_released_by_a_power_cut(script: Script)
     run = script(
         """
 from machine import Pin
-for number in (3, 6, 15, 25):
+for number in (3, 6, 25):
     Pin(number, Pin.OUT, value=1)
 Pin(9, Pin.OUT, value=0)
 """
     )
-    bench, wiring = run.bench, run.board.wiring
+    bench = run.bench
 
     def levels() -> tuple[bool, ...]:
-        return (bench.motor.direction, bench.motor.drive, wiring.buzzer, wiring.led, bench.eeprom.write_protect)
+        return (bench.motor.direction, bench.motor.drive, bench.signals.lit, bench.eeprom.write_protect)
 
-    released = (False, False, False, False, True)
+    released = (False, False, False, True)
     assert levels() == released
     run.until(1)
-    assert levels() == (True, True, True, True, False)
+    assert levels() == (True, True, True, False)
     run.board.at(1 * S, lambda: run.board.power_cut(1 * S))
     run.until(1.5)
     assert levels() == released
+
+
+@pytest.mark.requirement("F3", "R38")
+def test_the_buzzer_is_heard_at_its_pitch_from_begin_to_end(script: Script) -> None:
+    run = script(
+        """
+import time
+from machine import PWM, Pin
+time.sleep(1)
+for hz in (440, 2000):
+    tone = PWM(Pin(15), freq=hz, duty_u16=32768)
+    time.sleep(1)
+    tone.deinit()
+    Pin(15, Pin.OUT, value=0)
+    time.sleep(1)
+PWM(Pin(15), freq=1000, duty_u16=32768)
+"""
+    )
+    run.until(5.5)
+    run.board.power_cut(1 * S)
+    sounds = run.bench.signals.sounds
+    assert [round(hz / 10) * 10 for _, hz in sounds] == [440, 0, 2000, 0, 1000, 0]
+    times = [t / S for t, _ in sounds]
+    lasted = [end - begin for begin, end in zip(times[::2], times[1::2], strict=True)]
+    assert lasted[:2] == pytest.approx([1, 1], abs=0.01)
+    assert times[-1] == pytest.approx(5.5, abs=0.001)
+
+
+@pytest.mark.requirement("F3", "R38")
+def test_a_hard_interrupt_sees_the_shortest_press_of_the_button(script: Script) -> None:
+    run = script(
+        """
+import time
+from machine import Pin
+edges = []
+seen = bytearray(2)
+def edge(pin):
+    seen[pin.value()] += 1
+button = Pin(13, Pin.IN, Pin.PULL_UP)
+button.irq(edge, Pin.IRQ_FALLING | Pin.IRQ_RISING, hard=True)
+time.sleep(2)
+print("seen", *seen)
+"""
+    )
+    sensors = run.bench.sensors
+    for t_ms, pressed in ((1000, True), (1001, False), (1500, True), (1550, False)):
+        run.board.at(t_ms * MS, lambda pressed=pressed: setattr(sensors, "dose_button", pressed))
+    assert run.facts(2.5)["seen"] == "2 2"
 
 
 def test_a_file_system_of_another_size_is_refused(image: Path) -> None:

@@ -10,7 +10,18 @@ from thecal.paths import ROOT
 DOCUMENT = (ROOT / "docs" / "EEPROM.md").read_text("utf-8")
 PAGE = 64
 PAYLOAD = slice(8, 60)
-HEADS = ("pages", "bytes", "at", "kind", "start")  # first cells of the heads of tables
+FIRST_SLOT_KIND = 16
+HEADS = (
+    "pages",
+    "bytes",
+    "at",
+    "kind",
+    "start",
+    "field",
+    "value",
+    "region",
+    "bit of `alarms`",
+)  # first cells of the heads of tables
 
 
 def section(title: str) -> str:
@@ -40,7 +51,9 @@ def examples() -> dict[tuple[str, int], tuple[list[int], bytes]]:
             data += bytes.fromhex(text)
         assert data[3] == int(kind), name
         assert int.from_bytes(data[4:8], "little") == int(sequence), name
-        key = name if (name, int(sequence)) not in found else f"{name} part 1"
+        is_slot = int(kind) & 0x3F >= FIRST_SLOT_KIND
+        key = f"{name} part {data[8]}" if is_slot and data[8] else name
+        assert (key, int(sequence)) not in found, key
         found[key, int(sequence)] = ([int(page) for page in re.findall(r"\d+", where)], bytes(data))
     return found
 
@@ -48,10 +61,16 @@ def examples() -> dict[tuple[str, int], tuple[list[int], bytes]]:
 EXAMPLES = examples()
 
 
-def example(name: str) -> bytes:
-    """The worked page of this name."""
-    (page,) = [data for (key, _), (_, data) in EXAMPLES.items() if key == name]
-    return page
+def example(name: str, sequence: int | None = None) -> bytes:
+    """The worked page of this name; of several, the newest, or that with the sequence."""
+    found = {number: data for (key, number), (_, data) in EXAMPLES.items() if key == name}
+    return found[max(found) if sequence is None else sequence]
+
+
+def where(name: str) -> list[int]:
+    """The pages in which the worked page of this name lies; of several, the newest."""
+    found = {number: numbers for (key, number), (numbers, _) in EXAMPLES.items() if key == name}
+    return found[max(found)]
 
 
 def worked_image() -> bytearray:
@@ -89,6 +108,23 @@ def size(kind: str) -> int:
     """Bytes of a field's type."""
     sizes = {"8 bytes": 8, "16 bytes": 16, "26 x u16": 52, "u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8}
     return sizes[kind]
+
+
+def walked(title: str, data: bytes) -> dict[str, tuple[str, str]]:
+    """A slot record, walked through by the tables of a section, one after the other from offset 0 each: field -> what
+    stands there, and what the document says. A field that comes again, in a further table, has the table's number
+    behind it."""
+    found: dict[str, tuple[str, str]] = {}
+    base = follows = number = 0
+    for at, kind, label, shown in fields(title):
+        if at == 0 and found:
+            base, follows, number = base + follows, 0, number + 1
+        assert at == follows, f"{label}: a gap or an overlap"
+        follows = at + size(kind)
+        key = label if label not in found else f"{label} {number}"
+        found[key] = field(kind, data[base + at : base + follows]), shown
+    assert base + follows == len(data)
+    return found
 
 
 def fields(title: str) -> list[tuple[int, str, str, str]]:

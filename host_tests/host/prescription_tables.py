@@ -50,6 +50,23 @@ def bare(mode: str, **changes: Any) -> dict[str, Any]:
     return table(mode=mode, basal=None, period=None, limits=None, **changes)
 
 
+def continuous(**changes: Any) -> dict[str, Any]:
+    """A prescription of one rate, 0.5 mL/day of baclofen at 2000 ug/mL, with neither periods nor limits."""
+    return table(**{"mode": "continuous", "basal": "0.5 mL/day", "period": None, "limits": None, **changes})
+
+
+def scheduled(**changes: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {"days": "daily", "at": "22:00", "dose": "25 ug", "over": "10 min"}
+    data.update(changes)
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def patient(**changes: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {"dose": "10 ug", "over": "5 min", "lockout": "2 h", "max_per_day": 4}
+    data.update(changes)
+    return {key: value for key, value in data.items() if value is not None}
+
+
 def period(**changes: Any) -> dict[str, Any]:
     data: dict[str, Any] = {"days": "daily", "from": "08:00", "to": "12:00", "rate": "420 ug/day"}
     data.update(changes)

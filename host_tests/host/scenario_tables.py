@@ -9,9 +9,7 @@ import pytest
 
 from thecal.paths import parse_toml
 from thecal.scenario import ScenarioError, parse_scenario
-from thecal.scenario_events import (
-    Event,
-)
+from thecal.scenario_event_types import Event
 
 NS = 10**9
 
@@ -22,7 +20,10 @@ HOUR = 3600 * NS
 HERE = Path(__file__).parent
 
 
-SUPPORTED = "one of power_cut, hang, command, set_clock, console_flood, program, eeprom_write, eeprom_dead"
+SUPPORTED = (
+    "one of power_cut, hang, command, set_clock, console_flood, patient_bolus, battery, reservoir_empty, refill, "
+    "program, eeprom_write, eeprom_dead"
+)
 
 
 RX = """

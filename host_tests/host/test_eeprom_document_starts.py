@@ -3,10 +3,11 @@ and how long the part lasts (F10)."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from eeprom_document import EXAMPLES, PAGE, example, fields, rows, section, slot_record, worked_image
+from eeprom_document import PAGE, example, fields, rows, section, slot_record, walked, where, worked_image
 
 from thecal.programming import MemoryEeprom, firmware
 
@@ -70,7 +71,9 @@ def test_the_worked_examples_are_a_pump_that_starts() -> None:
     records, found, part = started(image)
     assert found == []
     assert part.memory[: 64 * PAGE] == image[: 64 * PAGE]
-    assert records.prescription.pack() == slot_record(example("PRESCRIPTION"))
+    prescription = slot_record(example("PRESCRIPTION"), example("PRESCRIPTION part 1"))
+    assert records.prescription.record() == prescription
+    assert records.prescription.course.trial_s == int(walked("Prescription payload", prescription)["trial_s"][0])
     assert records.prescriptions.sequence == 1
     assert records.calibration.serial == "bench-01"
     ledger = {label: shown for _, _, label, shown in fields("Ledger payload")}
@@ -78,10 +81,20 @@ def test_the_worked_examples_are_a_pump_that_starts() -> None:
     assert records.recovered[:3] == (True, False, int(ledger["reserved"]))
     assert book.steps == int(ledger["counted"]) + int(ledger["reserved"])
     assert (book.state, book.alarms, book.bolus) == tuple(int(ledger[name]) for name in ("state", "alarms", "bolus"))
+    assert (book.bolus_left_nl, book.aside_nl) == (int(ledger["bolus_left_nl"]), int(ledger["stop_time or aside_nl"]))
     bolus = {label: int(shown) for _, _, label, shown in fields("Bolus payload")}
-    wanted = tuple(bolus[name] for name in ("start", "seconds", "dose_nl", "date", "kind", "index"))
-    assert [entry.values() for entry in records.boluses.recent] == [wanted]
+    scheduled, patient = records.boluses.recent
+    names = ("start", "dose_nl", "date", "kind", "index", "therapy", "suspends")
+    assert [getattr(scheduled, name) for name in names] == [bolus[name] for name in names]
+    assert scheduled.newest == patient.newest == (bolus["newest_therapy"], bolus["newest_due"])
+    assert (patient.kind, patient.suspends) == (0, 1)
+    assert scheduled.end == bolus["start"] + bolus["seconds"] + patient.seconds
     assert records.counters.values() == tuple(int(shown) for _, _, _, shown in fields("Counters payload"))
+    diary = firmware("diary").Diary(
+        firmware("rings").Ring(part, layout.DIARY_FIRST, layout.DIARY_PAGES, pages.DIARY, records.retired)
+    )
+    assert diary.newest(1, 9) == [tuple(int(shown) for _, kind, _, shown in fields("Diary payload") if kind == "i64")]
+    assert len(diary.newest(0, 9)) == 1
     assert records.retired.pages == [int(page) for page in fields("Retired pages payload")[0][3].split()]
 
 
@@ -98,10 +111,10 @@ def test_another_format_or_another_board_does_not_dose() -> None:
 
 
 @pytest.mark.requirement("I4")
-@pytest.mark.parametrize("name", ["CALIBRATION", "CALIBRATION part 1", "PRESCRIPTION"])
+@pytest.mark.parametrize("name", ["CALIBRATION", "CALIBRATION part 1", "PRESCRIPTION", "PRESCRIPTION part 1"])
 def test_a_damaged_slot_does_not_dose_and_no_old_record_comes_back(name: str) -> None:
     image = worked_image()
-    (number,) = next(numbers for (key, _), (numbers, _) in EXAMPLES.items() if key == name)
+    (number,) = where(name)
     image[number * PAGE + 20] ^= 1
     records, found, part = started(image)
     assert found == [f"{name.split(maxsplit=1)[0].lower()}_damaged"]
@@ -115,8 +128,7 @@ def test_a_page_that_rots_is_had_from_the_other_copy(name: str) -> None:
     whole = started(worked_image())[0].state()
     for copy in (0, 1):
         image = worked_image()
-        numbers, _ = next(entry for (key, _), entry in EXAMPLES.items() if key == name)
-        image[numbers[copy] * PAGE + 30] ^= 0x10
+        image[where(name)[copy] * PAGE + 30] ^= 0x10
         records, found, _ = started(image)
         assert found == []
         assert records.state() == whole
@@ -134,25 +146,116 @@ def test_the_newest_record_rotten_in_both_copies_is_noticed() -> None:
     assert started(image)[1] == ["ledger_damaged"]
 
 
+def costs_of_a_start() -> dict[str, list[str]]:
+    """The table: start -> pages read, pages written."""
+    table = [row for row in rows(section("Recovery"), 3) if re.search(r"\d$|more$", row[2])]
+    return {row[0]: row[1:] for row in table}
+
+
+def largest_prescription() -> Any:
+    """One that fills all the parts of a slot."""
+    rx = firmware("prescription").Prescription()
+    rx.patient, rx.mode, rx.basal = "bench-07", 2, 480_000
+    rx.periods = [(127, 60 * hour, 60 * hour + 30, 720_000) for hour in range(24)]
+    rx.scheduled = [(127, 60 * hour, 1_000, 600) for hour in range(24)]
+    return rx
+
+
+def begun() -> Any:
+    """Records of a blank part that has just been calibrated and started once more."""
+    records = started(None)[0]
+    records.commit_calibration(firmware("calibration").Calibration("bench-01"), 9_557, 0)
+    return records
+
+
+def memory(records: Any) -> bytes:
+    """The part's content."""
+    part: Counting = records.prescriptions._eeprom
+    return bytes(part.memory)
+
+
 @pytest.mark.requirement("I12")
 def test_what_a_start_costs() -> None:
-    table = [row for row in rows(section("Recovery"), 3) if row[2].isdigit()]
-    costs = {row[0]: (int(row[1].replace(",", "")), row[2]) for row in table}
+    costs = costs_of_a_start()
     for name, image in (("blank part", None), ("the pump of the worked examples", worked_image())):
         _, _, part = started(image)
-        assert (part.reads, str(part.writes)) == costs[name], name
-    most_reads, most_writes = costs["any content, at most"]
+        assert [str(part.reads), str(part.writes)] == costs[name], name
+    usual = part.reads
+    records = started(worked_image())[0]
+    for number in range(30):
+        records.boluses.begin(1, (825_760_000 + number, 1), 1)
+    _, _, part = started(memory(records))
+    assert [str(part.reads), str(part.writes)] == costs["the same with 32 boluses or more"]
+    records = started(worked_image())[0]
+    records.commit_prescription(largest_prescription())
+    _, _, part = started(memory(records))
+    assert [f"{part.reads - usual} more", str(part.writes)] == costs["the same with a prescription of 12 parts"]
+
+
+@pytest.mark.requirement("I12", "I5")
+def test_what_the_first_starts_cost() -> None:
+    costs = costs_of_a_start()
+    records = begun()
+    calibrated = memory(records)
+    _, _, part = started(calibrated)
+    again, _, second = started(bytes(part.memory))
+    usual_reads, usual = second.reads, second.writes
+    assert [part.reads, f"{part.writes - usual} more"] == [
+        usual_reads,
+        costs["the first start after the first calibration"][1],
+    ]
+    # Cut before the ledger record that acknowledges it: a calibration, then a prescription.
+    records = started(None)[0]
+    values = firmware("calibration").Calibration("bench-01")
+    records._begin(values, 9_557, 0)
+    records.calibrations.commit(values.pack(BOARD_ID))
+    _, found, part = started(memory(records))
+    assert found == []
+    assert (
+        costs["after a commit of that calibration that was cut before its ledger record"][1]
+        == f"{part.writes - usual} more"
+    )
+    rx = largest_prescription()
+    again.commit_prescription(rx)
+    parts = -(-(len(rx.record()) + 6) // 50)
+    assert costs["after a commit of the first prescription that was cut before its ledger record"][1] == (
+        "its parts and 2 more"
+    )
+    assert started(memory(again))[2].writes == usual + parts + 2
+
+
+@pytest.mark.requirement("I12")
+def test_what_a_start_costs_at_most() -> None:
+    most_reads, most_writes = (int(text.replace(",", "")) for text in costs_of_a_start()["any content, at most"])
     for seed in range(20):
         image = bytearray(worked_image())
         for number in range(seed, 512, 1 + seed % 3):  # what looks like records at first, and is damaged
             image[number * PAGE + 9] ^= 1 + seed
         _, _, part = started(image)
         assert part.reads <= most_reads
-        assert part.writes <= int(most_writes)
+        assert part.writes <= most_writes
     _, found, part = started(worked_image(), made_as=Unsteady)
     assert "ledger_damaged" in found
     assert most_reads // 2 < part.reads <= most_reads
-    assert part.writes <= int(most_writes)
+    assert part.writes <= most_writes
+
+
+def test_the_regions_last_as_long_as_their_pages() -> None:
+    table = {row[0]: row[1:] for row in rows(section("Worn pages and wear"), 3)}
+    assert table["bolus history"][0].startswith(f"{layout.BOLUS_PAGES} ")
+    assert table["diary"][0].startswith(f"{layout.DIARY_PAGES} ")
+    assert table["diary"][1].startswith(f"{layout.DIARY_PAGES} million")
+    assert table["retired pages"][0].startswith(f"{layout.RETIRED_PAGES} ")
+    faults, others = layout.FAULTS_PAGES, layout.EVENTS_PAGES
+    assert table["fault log, event log"] == [
+        f"{faults} faults, {others} other events",
+        f"{faults} and {others} million events",
+    ]
+    years = round(1_000_000 * layout.COUNTERS_PAGES / (24 * 365.25))  # a record an hour
+    assert table["counters"] == [
+        f"{layout.COUNTERS_PAGES} hours with power, or starts",
+        f"{years} years of hours; {layout.COUNTERS_PAGES} million starts",
+    ]
 
 
 def test_the_years_follow_from_the_records_a_day() -> None:

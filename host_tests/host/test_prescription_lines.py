@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 import zlib
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_tests.host.prescription_tables import RATES, period, table
+from host_tests.host.prescription_tables import RATES, patient, period, scheduled, table
 from thecal.prescription import (
     DRUGS,
     LINE_LENGTH,
     MODES,
+    Prescription,
     PrescriptionError,
     draft_lines,
     first_overlap,
@@ -27,7 +29,8 @@ pytestmark = pytest.mark.requirement("T1")
 
 @pytest.mark.requirement("F4")
 def test_the_stage_lines_carry_the_text_of_the_file_and_the_digest_of_the_numbers():
-    rx = parse_prescription(table(), RATES)
+    boluses = [scheduled(days="mon-wed, sun"), scheduled(at="06:00", dose="2.50 uL", over="90 s")]
+    rx = parse_prescription(table(scheduled_bolus=boluses, patient_bolus=patient()), RATES)
     packed: list[object] = []
 
     def pack(given_rx: object) -> bytes:
@@ -43,6 +46,9 @@ def test_the_stage_lines_carry_the_text_of_the_file_and_the_digest_of_the_number
         "program stage basal 300 ug/day",
         "program stage period mon-fri 08:00 12:00 420 ug/day",
         "program stage period sat,sun 22:30 06:00 0.4 mL/day",
+        "program stage scheduled_bolus mon-wed,sun 22:00 25 ug 10 min",
+        "program stage scheduled_bolus daily 06:00 2.50 uL 90 s",
+        "program stage patient_bolus 10 ug 5 min 2 h 4",
         "program stage max_per_hour 60 ug",
         "program stage max_per_day 0.9 mL",
         f"program stage end {zlib.crc32(b'packed'):08x}",
@@ -83,6 +89,7 @@ KEYS = [
 
 
 KEYS += ["days", "from", "to", "rate", "scheduled_bolus", "patient_bolus"]
+KEYS += ["at", "dose", "over", "lockout"]
 
 
 TEXTS = [
@@ -98,6 +105,10 @@ TEXTS = [
     "12:00",
     "0 ng",
     "5 mL",
+    "3 uL",
+    "10 min",
+    "2 h",
+    "0 s",
 ]
 
 
@@ -138,6 +149,7 @@ def _check_or_refuse(data: object) -> None:
     assert repr(data) == repr(before)
     assert rx.drug in DRUGS
     assert (rx.concentration_ng_per_ml == 0) == (rx.drug == "saline")
+    _check_boluses(rx)
     for rate in [rx.basal_nl_day, *(item.rate_nl_day for item in rx.periods)]:
         assert rate == 0 or RATES.lowest <= rate <= RATES.highest
     assert rx.mode in MODES
@@ -148,6 +160,21 @@ def _check_or_refuse(data: object) -> None:
         assert len(line) <= LINE_LENGTH
 
 
+def _check_boluses(rx: Prescription) -> None:
+    doses = [(bolus.dose_nl, bolus.seconds) for bolus in rx.scheduled]
+    assert len(doses) <= 24
+    assert all(1 <= bolus.days_mask <= 127 and 0 <= bolus.minute < 1440 for bolus in rx.scheduled)
+    if rx.patient_bolus:
+        doses.append(rx.patient_bolus[:2])
+        assert rx.patient_bolus.seconds <= rx.patient_bolus.lockout_s <= 604_800
+        assert 1 <= rx.patient_bolus.max_per_day <= 24
+    for dose, seconds in doses:
+        assert 1 <= dose <= 10**9
+        assert 1 <= seconds <= 86_400
+        assert Fraction(dose * 86_400, seconds) + rx.highest_rate() <= RATES.highest
+    assert not doses or rx.mode in ("continuous", "flex")
+
+
 @given(trees)
 def test_no_tree_of_values_does_anything_but_obey_or_be_refused(data: object):
     _check_or_refuse(data)
@@ -155,7 +182,7 @@ def test_no_tree_of_values_does_anything_but_obey_or_be_refused(data: object):
 
 @given(st.data())
 def test_no_single_change_of_a_good_prescription_does_anything_but_obey_or_be_refused(data: st.DataObject):
-    changed = table()
+    changed = table(scheduled_bolus=[scheduled()], patient_bolus=patient())
     place: Any = changed
     for _ in range(data.draw(st.integers(0, 2))):
         nested = [

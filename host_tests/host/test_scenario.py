@@ -22,10 +22,7 @@ from host_tests.host.scenario_tables import (
 from thecal.fields import shown
 from thecal.models.bench import PumpConfig
 from thecal.scenario import ScenarioError, load_scenario, parse_scenario
-from thecal.scenario_events import (
-    Command,
-    PowerCut,
-)
+from thecal.scenario_event_types import Command, PowerCut
 
 pytestmark = pytest.mark.requirement("T1")
 

@@ -23,15 +23,19 @@ from host_tests.host.scenario_tables import (
 from thecal.fields import shown
 from thecal.paths import parse_toml
 from thecal.scenario import parse_scenario
-from thecal.scenario_events import (
-    NOT_SIMULATED,
+from thecal.scenario_event_types import (
+    Battery,
     Command,
     ConsoleFlood,
     Hang,
+    PatientBolus,
     PowerCut,
     Program,
+    Refill,
+    ReservoirEmpty,
     SetClock,
 )
+from thecal.scenario_events import NOT_SIMULATED
 
 pytestmark = pytest.mark.requirement("T1")
 
@@ -43,6 +47,11 @@ def test_every_event_is_read_into_its_type(tmp_path: Path):
     assert only_event(do="set_clock", by="-90 min") == SetClock(2, HOUR, -5400)
     assert only_event(do="set_clock", by="1 d") == SetClock(2, HOUR, 86_400)
     assert only_event(do="console_flood", **{"for": "2 h"}) == ConsoleFlood(2, HOUR, 2 * HOUR)
+    assert only_event(do="patient_bolus") == PatientBolus(2, HOUR)
+    assert only_event(do="battery", millivolts=3_100) == Battery(2, HOUR, 3_100)
+    assert only_event(do="reservoir_empty") == ReservoirEmpty(2, HOUR)
+    assert only_event(do="refill", volume="18 mL") == Refill(2, HOUR, 18_000_000, None)
+    assert only_event(do="refill", volume="18 mL", measured="0.5 mL") == Refill(2, HOUR, 18_000_000, 500_000)
     event = only_event(do="program", prescription=parse_toml(RX))
     assert isinstance(event, Program)
     assert event.prescription == parse_scenario(scenario(), tmp_path).prescription
@@ -114,6 +123,8 @@ def test_an_unknown_event_is_refused_as_unknown():
         ("set_clock", "by"),
         ("console_flood", "for"),
         ("hang", "at"),
+        ("battery", "millivolts"),
+        ("refill", "volume"),
     ],
 )
 def test_a_missing_key_of_an_event_is_named(name: str, key: str):
@@ -163,6 +174,41 @@ def test_a_command_line_is_what_the_console_takes():
         assert refusal(with_event(do="command", line=bad)) == (
             f"event[2].line = {shown(bad)}: 1 to 120 printable ASCII characters"
         )
+
+
+@pytest.mark.requirement("R36")
+def test_the_battery_has_whole_millivolts_within_what_the_bench_can_measure():
+    for good in (0, 6_000):
+        assert only_event(do="battery", millivolts=good) == Battery(2, HOUR, good)
+    for bad in (-1, 6_001, 3_300.0, "3300 mV", True):
+        assert refusal(with_event(do="battery", millivolts=bad)) == (
+            f"event[2].millivolts = {shown(bad)}: a whole number of 0 to 6000"
+        )
+
+
+@pytest.mark.requirement("F6")
+def test_a_refill_is_no_more_than_the_reservoir_takes():
+    allowed = "a whole number of nL, {} to the pump's reservoir, 40000000 nL"
+    for text, nl in (("1 nL", 1), ("40 mL", 40_000_000)):
+        assert only_event(do="refill", volume=text, measured="0 mL") == Refill(2, HOUR, nl, 0)
+    for text in ("0 mL", "40.000001 mL", "0.5 nL"):
+        assert refusal(with_event(do="refill", volume=text)) == f'event[2].volume = "{text}": {allowed.format(1)}'
+    for text in ("40.000001 mL", "0.5 nL"):
+        keys = {"do": "refill", "volume": "40 mL", "measured": text}
+        assert refusal(with_event(**keys)) == f'event[2].measured = "{text}": {allowed.format(0)}'
+    assert refusal(with_event(do="refill", volume="1 mg")).startswith('event[2].volume = "1 mg": ')
+    assert refusal(with_event(do="refill", volume=18)).startswith("event[2].volume = 18: missing unit; ")
+
+
+@pytest.mark.requirement("F6")
+def test_a_refill_says_what_was_measured_only_if_it_was():
+    assert Refill(1, 0, 18_000_000, None).line() == "refill 18000000 nL"
+    assert Refill(1, 0, 1, 500_000).line() == "refill 1 nL measured 500000 nL because other"
+
+
+@pytest.mark.parametrize("name", ["patient_bolus", "reservoir_empty"])
+def test_an_event_without_values_takes_none(name: str):
+    assert refusal(with_event(do=name, volume="1 uL")) == "event[2].volume: unknown key; allowed is one of at, do"
 
 
 @given(st.lists(st.integers(0, 48), max_size=12))

@@ -17,9 +17,7 @@ from host_tests.host.scenario_tables import (
 from thecal.prescription import RateRange
 from thecal.prescription_toml import parse_prescription
 from thecal.scenario import ScenarioError, parse_scenario
-from thecal.scenario_events import (
-    NOT_SIMULATED,
-)
+from thecal.scenario_events import NOT_SIMULATED
 
 pytestmark = pytest.mark.requirement("T1")
 

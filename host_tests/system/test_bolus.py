@@ -117,8 +117,8 @@ def test_no_reset_and_no_clock_change_makes_room_under_a_rolling_limit(between: 
         ("bolus 21 mL over 24 h", "bolus = 21 mL: the reservoir should hold 19"),
         ("bolus 1 uL", "bolus: `cancel`, or NUMBER UNIT over NUMBER UNIT after it"),
         ("bolus cancel", "bolus cancel: none is running"),
-        ("refill 0 mL", "refill = 0 mL: 1 nL to 20000 uL"),
-        ("refill 21 mL", "refill = 21 mL: 1 nL to 20000 uL"),
+        ("refill 0 mL", "refill = 0 mL: 1 nL to 20 mL"),
+        ("refill 21 mL", "refill = 21 mL: 1 nL to 20 mL"),
         ("refill 1 ug", "refill = 1 ug: a volume is needed, as no concentration is set"),
     ],
 )

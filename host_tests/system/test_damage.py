@@ -11,7 +11,7 @@ from thecal.programming import firmware
 from thecal.sim import Result, make_bench, simulate
 from thecal.twin.twin import Twin
 
-PLAN = scenario(continuous("20 mL/day"), "30 s")
+PLAN = scenario(continuous("20 mL/day"), "30 s", pump={"reservoir": "100 mL"})
 LAYOUT = firmware("layout")
 PAGE = 64
 

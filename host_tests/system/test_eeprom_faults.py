@@ -8,7 +8,8 @@ from support import S, continuous, scenario
 from thecal.sim import Result, Simulation, make_bench
 from thecal.twin.twin import Twin
 
-PLAN = scenario(continuous("20 mL/day"), "3 min")
+PUMP = {"reservoir": "100 mL"}  # no refill is due soon
+PLAN = scenario(continuous("20 mL/day"), "3 min", pump=PUMP)
 
 
 def run_with_fault(at_s: int, until_s: int | None = None, *lines: tuple[int, str]) -> Result:
@@ -63,7 +64,7 @@ def test_an_eeprom_that_is_dead_at_power_on_means_no_step_and_no_reset_loop() ->
 
 @pytest.mark.requirement("R49", "F11")
 def test_an_rtc_that_has_lost_its_time_means_the_lowest_programmed_rate_until_the_clock_is_set() -> None:
-    plan = scenario(continuous("20 mL/day"), "60 s", {"at": "30 s", "do": "set_clock", "by": "0 s"})
+    plan = scenario(continuous("20 mL/day"), "60 s", {"at": "30 s", "do": "set_clock", "by": "0 s"}, pump=PUMP)
     bench = make_bench(plan)
     bench.rtc.halt(0)
     result = Simulation(plan, Twin(bench, plan.seed)).run(lambda share: None)

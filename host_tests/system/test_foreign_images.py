@@ -13,7 +13,7 @@ from thecal.powercut.parts import Settings, Silent
 from thecal.programming import firmware
 from thecal.sim import Result, make_bench
 
-PLAN = scenario(continuous("20 mL/day"), "20 s")
+PLAN = scenario(continuous("20 mL/day"), "20 s", pump={"reservoir": "100 mL"})
 OWN = make_bench(PLAN).eeprom.image()
 SAME = images.start_with(PLAN, OWN)  # what the pump does with its own image
 FORMAT = firmware("version").EEPROM_FORMAT
@@ -95,7 +95,7 @@ def test_a_single_page_of_another_format_is_enough(page: int) -> None:
 
 @pytest.mark.requirement("F10", "I4")
 def test_the_eeprom_of_another_pump_does_not_dose_here() -> None:
-    other = scenario(continuous("20 mL/day"), "20 s", pump={"serial": "bench-02"})
+    other = scenario(continuous("20 mL/day"), "20 s", pump={"reservoir": "100 mL", "serial": "bench-02"})
     image = make_bench(other).eeprom.image()
     assert board_id("bench-02") in image
     assert board_id(PLAN.pump.serial) not in image

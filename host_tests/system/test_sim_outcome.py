@@ -43,7 +43,7 @@ def test_an_undisturbed_run_of_whole_seconds_ends_with_ledger_and_motor_equal() 
     ],
 )
 def test_the_state_is_that_of_the_end(duration: str, event: dict[str, str], state: str) -> None:
-    summary = on_twin(scenario(continuous("20 mL/day"), duration, event)).summary
+    summary = on_twin(scenario(continuous("20 mL/day"), duration, event, pump={"reservoir": "100 mL"})).summary
     assert summary.state == state
     assert summary.steps <= summary.ledger_steps
     assert summary.alarms_active == []

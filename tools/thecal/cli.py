@@ -16,12 +16,16 @@ from thecal import sim as simulation
 from thecal import targets
 from thecal.build import BuildError, build
 from thecal.cli_common import NO_PUMP, REFUSED, WRONG_USE, AsJson, Port, fail, long_work, note, out
+from thecal.cli_program import commands as program_commands
 from thecal.cli_pump import commands
+from thecal.cli_therapy import commands as therapy_commands
 from thecal.flash import FlashError
 from thecal.flash import flash as deploy
 from thecal.image import ImageError
 from thecal.paths import BUILD
+from thecal.plot import Infusion, draw
 from thecal.scenario import Scenario, ScenarioError, load_scenario
+from thecal.therapy_plots import infusion_of
 
 __all__ = ("NO_PUMP", "REFUSED", "WRONG_USE", "app", "main")
 
@@ -64,16 +68,26 @@ def _simulate(scenario: Scenario, target: str, bench: simulation.Bench) -> simul
         return simulation.simulate(scenario, pump, progress)
 
 
+def _draw(path: Path, infusion: Infusion) -> None:
+    try:
+        draw(path, infusion)
+    except OSError as error:
+        fail(WRONG_USE, f"--plot = {path}: {error}")
+
+
 @app.command()
 def sim(
     scenario: Annotated[Path, typer.Argument(help="Scenario file (TOML).")],
     target: Annotated[str, typer.Option(help="twin (CPython) or board (emulated RP2040).")] = "twin",
     folder: Annotated[Path, typer.Option("--out", help="Folder for the output.")] = BUILD / "sim",
+    plot: Annotated[Path | None, typer.Option(help="Draw demand, delivery and boluses into this PNG.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario."""
     if target not in targets.NAMES:
         fail(WRONG_USE, f"--target = {target}: {' or '.join(targets.NAMES)}")
+    if plot is not None and (plot.suffix != ".png" or not plot.parent.is_dir()):
+        fail(WRONG_USE, f"--plot = {plot}: a file in a folder that exists, ending in .png, is needed")
     plan = _scenario(scenario)
     bench = _bench(plan)
     with _writing(folder):
@@ -81,6 +95,8 @@ def sim(
     result = _simulate(plan, target, bench)
     with _writing(folder):
         simulation.write(result, folder)
+    if plot is not None:
+        _draw(plot, infusion_of(plan, result, scenario.stem.replace("_", " ")))
     for refusal in result.refusals:
         note(f"event {refusal.event}: {refusal.answer}")
     record = result.summary.record()
@@ -94,7 +110,7 @@ def sim(
 
 @app.command()
 def demo() -> None:
-    """A day of flex therapy with a power cut, a stop and a hang, on the twin."""
+    """A day of flex therapy with boluses, a power cut, a stop and a hang, on the twin."""
     plan = _scenario(demonstration.SCENARIO)
     result = _simulate(plan, "twin", _bench(plan))
     folder = BUILD / "demo"
@@ -147,6 +163,8 @@ def flash(port: Port) -> None:
 
 # `sim`, `demo`, `emulate` and `flash` above need no running pump; the rest does.
 app.add_typer(commands)
+app.add_typer(program_commands)
+app.add_typer(therapy_commands)
 
 
 def main() -> None:

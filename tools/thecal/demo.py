@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from thecal.demand import demanded_nl, rate_changes
+from thecal.demand import demanded_nl
 from thecal.outputs import LoggedEvent
 from thecal.paths import ROOT
-from thecal.plot import Infusion, draw
+from thecal.plot import draw
 from thecal.scenario import Scenario
-from thecal.scenario_events import Command, Event, Hang, PowerCut
+from thecal.scenario_event_types import Hang, PowerCut
 from thecal.sim import Result
+from thecal.therapy_demand import demand_of
+from thecal.therapy_plots import infusion_of
 
 SCENARIO = ROOT / "examples" / "demo.toml"
 _S = 1_000_000_000
-_MS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -77,47 +77,23 @@ def _second(scenario: Scenario, event: LoggedEvent) -> int:
 def runs(scenario: Scenario, result: Result) -> Iterator[Run]:
     """The balance of each run from power-on to power cut, or to the end."""
     spans = dosing_spans(scenario, result)
+    boluses = demand_of(scenario, result).flows
     for first, last in result.powered:
         demanded = Fraction(0)
         for span in spans:
             if first <= span.begin < last:
                 begin, end = span.begin, span.complete
                 demanded += demanded_nl(scenario.prescription, scenario.pump, scenario.start, begin, end)
+                demanded += sum((bolus.given_nl(begin, end) for bolus in boluses), Fraction(0))
         steps = sum(1 for t in result.step_times_ns if first <= t < last)
         yield Run(first, last, demanded, steps * scenario.pump.pl_per_step // 1000)
 
 
 def picture(scenario: Scenario, result: Result, path: Path) -> None:
     """Draw demand, delivery and events."""
-    demand: list[tuple[int, int]] = []
-    for begin, end, _ in dosing_spans(scenario, result):
-        changes = rate_changes(scenario.prescription, scenario.pump, scenario.start, begin, end)
-        demand += [*changes, (end, 0)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    draw(
-        path,
-        Infusion(
-            duration_ns=scenario.duration_ns,
-            pl_per_step=scenario.pump.pl_per_step,
-            demand=[(0, 0), *demand],
-            step_times_ns=result.step_times_ns,
-            events=[(event.at_ns, _label(event)) for event in scenario.events],
-            off_spans=_gaps(result.powered),
-            title=f"{scenario.prescription.drug}, {scenario.prescription.mode}: demanded and delivered",
-        ),
-    )
-
-
-def _gaps(powered: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(before[1], after[0]) for before, after in pairwise(powered)]
-
-
-def _label(event: Event) -> str:
-    if isinstance(event, PowerCut):
-        return f"power cut, {event.for_ns // (60 * _S)} min"
-    if isinstance(event, Command):
-        return event.line
-    return "processor hangs" if isinstance(event, Hang) else type(event).__name__
+    title = f"{scenario.prescription.drug}, {scenario.prescription.mode}: demanded and delivered"
+    draw(path, infusion_of(scenario, result, title))
 
 
 def report(scenario: Scenario, result: Result, console: Console) -> bool:

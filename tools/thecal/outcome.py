@@ -93,7 +93,13 @@ def summary(at_end: Snapshot, answer: str, events: list[LoggedEvent], off_ns: in
         alarms_active=alarms,
         alarms_history=list(dict.fromkeys(raised)),
         state=state,
+        boluses_accepted=_of_patient("bolus", events),
+        boluses_denied=_of_patient("bolus_denied", events),
     )
+
+
+def _of_patient(code: str, events: list[LoggedEvent]) -> int:
+    return sum(event.code == code and event.details.get("kind") == "patient" for event in events)
 
 
 def parsed(answer: str) -> dict[str, str]:

@@ -57,7 +57,8 @@ class Summary:
     """The outcome of a simulation. Steps are those of the motor; volumes whole nL.
 
     delivered_nl: true fluid; ledger_*: what the pump recorded; off_ns: time without power; reservoir_nl: what
-    the pump believes to be left, true_reservoir_nl: what is; state: at the end, of STATES.
+    the pump believes to be left, true_reservoir_nl: what is; state: at the end, of STATES; boluses_*: what the
+    patient asked for and got, and was denied.
     """
 
     steps: int

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 FIRMWARE_BUILD = BUILD / "firmware"
 MANIFEST = FIRMWARE_BUILD / "manifest.json"
+DRUG_LIBRARY = ROOT / "drugs.toml"
+COMPILED_LIBRARY = ROOT / "firmware" / "drugs.py"
 
 
 def load_toml(path: Path) -> dict[str, Any]:

@@ -6,25 +6,32 @@ prescribed.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from thecal.fields import ABSENT, did_you_mean
+from thecal.drug_library import library
+from thecal.fields import ABSENT
 from thecal.prescription import (
-    DAYS,
     DRUGS,
-    MAX_CONCENTRATION,
+    MAX_BOLUS_S,
+    MAX_DOSE,
     MAX_LIMIT,
+    MAX_LOCKOUT_S,
+    MAX_PATIENT_BOLUSES,
     MAX_PERIODS,
+    MAX_SCHEDULED,
     MODES,
     PATIENT_LENGTH,
+    PatientBolus,
     Period,
     Prescription,
     PrescriptionError,
     RateRange,
+    ScheduledBolus,
     first_overlap,
     minute_text,
 )
+from thecal.prescription_rules import refuse_what_cannot_be_given
+from thecal.prescription_when import read_clock, read_days
 from thecal.quantities import Dimension, Quantity
 from thecal.tables import DocumentError, Table, read_document
 
@@ -35,8 +42,6 @@ _NL_PER_ML = 1_000_000
 _DOSING = ("continuous", "flex")
 _BOLUSES = ("scheduled_bolus", "patient_bolus")
 _KEYS = ("patient", "drug", "concentration", "mode", "basal", "period", "limits", *_BOLUSES)
-_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_DAYS_ALLOWED = 'daily, a day (mon tue wed thu fri sat sun), a range such as mon-fri, or a list such as "mon,wed,fri"'
 
 
 def load_prescription(path: Path, rates: RateRange) -> Prescription:
@@ -56,7 +61,6 @@ def parse_prescription(data: object, rates: RateRange, path: str = "prescription
     """
     table = Table(data, path, PrescriptionError)
     table.only(_KEYS)
-    _refuse_boluses(table)
     patient = table.text("patient", PATIENT_LENGTH, spaces=False)
     drug = table.choice("drug", DRUGS)
     concentration = _concentration(table, drug)
@@ -70,29 +74,24 @@ def parse_prescription(data: object, rates: RateRange, path: str = "prescription
         mode=mode,
         basal_nl_day=reader.rate(table, "basal") if mode in _DOSING else 0,
         periods=_periods(table, reader),
+        scheduled=_scheduled(table, reader),
+        patient_bolus=_patient_bolus(table, reader),
         **_limits(table, reader),
         source=table.data,
     )
-    _refuse_alone_exceeding(table, rx)
+    refuse_what_cannot_be_given(table, rx, rates)
     return rx
 
 
-def _refuse_boluses(table: Table) -> None:
-    """The one place that keeps boluses out until the pump can give them (F3)."""
-    for key in _BOLUSES:
-        if key in table:
-            raise table.error(table.where(key), ABSENT, "this version of the pump gives no boluses")
-
-
 def _refuse_unused(table: Table, mode: str) -> None:
-    unused = () if mode in _DOSING else ("basal", "limits")
+    unused = () if mode in _DOSING else ("basal", "limits", *_BOLUSES)
     for key in unused if mode == "flex" else (*unused, "period"):
         if key in table:
             raise table.error(table.where(key), ABSENT, f'not used by the mode "{mode}"; leave it out')
 
 
 def _concentration(table: Table, drug: str) -> int:
-    """Whole ng/mL.
+    """Whole ng/mL, one that the library has.
 
     A fraction is refused and not rounded: rounding it down would raise every volume computed from it.
     """
@@ -101,8 +100,11 @@ def _concentration(table: Table, drug: str) -> int:
             table.refuse("concentration", "saline takes no concentration; leave it out")
         return 0
     value = table.quantity("concentration", Dimension.CONCENTRATION).value
-    if value.denominator != 1 or not 1 <= value <= MAX_CONCENTRATION:
-        table.refuse("concentration", f"a whole number of ng/mL, 1 ng/mL to {MAX_CONCENTRATION // 10**6} mg/mL")
+    if value.denominator != 1:
+        table.refuse("concentration", "a whole number of ng/mL is needed")
+    allowed = library()[drug]
+    if not allowed.takes(int(value)):
+        table.refuse("concentration", f"{allowed.taken()} is needed for {drug}")
     return int(value)
 
 
@@ -124,11 +126,16 @@ class _Doses:
 
     def limit(self, table: Table, key: str) -> int | None:
         """nL, or None if there is no such limit."""
-        if key not in table:
-            return None
+        return self._amount(table, key, MAX_LIMIT) if key in table else None
+
+    def dose(self, table: Table, key: str) -> int:
+        """nL."""
+        return self._amount(table, key, MAX_DOSE)
+
+    def _amount(self, table: Table, key: str, most: int) -> int:
         quantity = self._read(table, key, Dimension.MASS, Dimension.VOLUME)
-        if not 1 <= quantity.value // 1 <= MAX_LIMIT:
-            table.refuse(key, f"1 to {MAX_LIMIT} nL is needed, and this is {_decimal(quantity)} nL")
+        if not 1 <= quantity.value // 1 <= most:
+            table.refuse(key, f"1 to {most} nL is needed, and this is {_decimal(quantity)} nL")
         return quantity.value // 1
 
     def _read(self, table: Table, key: str, mass: Dimension, volume: Dimension) -> Quantity:
@@ -165,46 +172,48 @@ def _periods(table: Table, reader: _Doses) -> tuple[Period, ...]:
 
 def _period(table: Table, reader: _Doses) -> Period:
     table.only(["days", "from", "to", "rate"])
-    return Period(_days(table, "days"), _clock(table, "from"), _clock(table, "to"), reader.rate(table, "rate"))
+    return Period(
+        read_days(table, "days"), read_clock(table, "from"), read_clock(table, "to"), reader.rate(table, "rate")
+    )
 
 
-def _clock(table: Table, key: str) -> int:
-    value = table.need(key, "a time of day from 00:00 to 23:59 is needed")
-    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
-    if not match:
-        table.refuse(key, 'a time of day in quotes, "00:00" to "23:59", is needed')
-    return int(match[1]) * 60 + int(match[2])
+def _scheduled(table: Table, reader: _Doses) -> tuple[ScheduledBolus, ...]:
+    items = table.tables("scheduled_bolus")
+    if len(items) > MAX_SCHEDULED:
+        raise table.error(
+            table.where("scheduled_bolus"),
+            ABSENT,
+            f"{len(items)} scheduled boluses; at most {MAX_SCHEDULED} are allowed",
+        )
+    return tuple(_scheduled_bolus(item, reader) for item in items)
 
 
-def _days(table: Table, key: str) -> int:
-    value = table.need(key, _DAYS_ALLOWED)
-    if not isinstance(value, str):
-        table.refuse(key, _DAYS_ALLOWED)
-    if value == "daily":
-        return 0x7F
-    mask = 0
-    for part in value.replace(", ", ",").split(","):
-        days = _day_range(part)
-        if not days:
-            table.refuse(key, _DAYS_ALLOWED + did_you_mean(part, [*DAYS, "daily"]))
-        if mask & days:
-            table.refuse(key, f"names a day twice; {_DAYS_ALLOWED}")
-        mask |= days
-    return mask
+def _scheduled_bolus(table: Table, reader: _Doses) -> ScheduledBolus:
+    table.only(["days", "at", "dose", "over"])
+    return ScheduledBolus(
+        read_days(table, "days"),
+        read_clock(table, "at"),
+        reader.dose(table, "dose"),
+        _seconds(table, "over", 1, MAX_BOLUS_S),
+    )
 
 
-def _day_range(text: str) -> int:
-    """The mask of a day, or of a range which may wrap over Sunday; 0 if it is neither."""
-    first, dash, last = text.partition("-")
-    if first not in DAYS:
-        return 0
-    day = DAYS.index(first)
-    if not dash:
-        return 1 << day
-    if last not in DAYS or last == first:
-        return 0
-    length = (DAYS.index(last) - day) % 7 + 1
-    return sum(1 << (day + n) % 7 for n in range(length))
+def _patient_bolus(table: Table, reader: _Doses) -> PatientBolus | None:
+    if "patient_bolus" not in table:
+        return None
+    inner = table.table("patient_bolus")
+    inner.only(["dose", "over", "lockout", "max_per_day"])
+    dose, over = reader.dose(inner, "dose"), _seconds(inner, "over", 1, MAX_BOLUS_S)
+    lockout = _seconds(inner, "lockout", over, MAX_LOCKOUT_S)
+    return PatientBolus(dose, over, lockout, inner.integer("max_per_day", 1, MAX_PATIENT_BOLUSES))
+
+
+def _seconds(table: Table, key: str, least: int, most: int) -> int:
+    """A duration in whole seconds; a shorter one would make a faster flow, so none is rounded."""
+    value = table.quantity(key, Dimension.DURATION).value
+    if value.denominator != 1 or not least <= value <= most:
+        table.refuse(key, f"{least} to {most} s, in whole seconds, is needed")
+    return int(value)
 
 
 def _limits(table: Table, reader: _Doses) -> dict[str, int | None]:
@@ -214,16 +223,3 @@ def _limits(table: Table, reader: _Doses) -> dict[str, int | None]:
     limits = table.table("limits")
     limits.only(keys)
     return {f"{key}_nl": reader.limit(limits, key) for key in keys}
-
-
-def _refuse_alone_exceeding(table: Table, rx: Prescription) -> None:
-    """The window is taken to be full of the highest basal (R09); reaching the limit is allowed (R08)."""
-    highest = rx.highest_rate()
-    for key, limit, windows in (
-        ("max_per_hour", rx.max_per_hour_nl, 24),
-        ("max_per_day", rx.max_per_day_nl, 1),
-    ):
-        if limit is not None and highest > limit * windows:
-            need = -(-highest // windows)
-            limits = table.table("limits")
-            limits.refuse(key, f"at least {need} nL, the highest rate over the window, and this is {limit} nL")

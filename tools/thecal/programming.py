@@ -12,7 +12,7 @@ from thecal.prescription import Prescription
 from thecal.twin.install import install
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _SIZE = 32_768
 _PAGE = 64
@@ -26,6 +26,8 @@ _CALIBRATION_FIELDS = (
     "catheter_pl_per_mm",
     "min_rate",
     "max_rate",
+    "battery_mah",
+    "eri_to_eos_s",
     "serial",
 )
 
@@ -61,6 +63,8 @@ def device_prescription(rx: Prescription) -> Any:
     made.mode = module.MODES.index(rx.mode)
     made.basal = rx.basal_nl_day
     made.periods = [tuple(period) for period in rx.periods]
+    made.scheduled = [tuple(bolus) for bolus in rx.scheduled]
+    made.patient_bolus = None if rx.patient_bolus is None else tuple(rx.patient_bolus)
     made.max_per_hour = module.NO_LIMIT if rx.max_per_hour_nl is None else rx.max_per_hour_nl
     made.max_per_day = module.NO_LIMIT if rx.max_per_day_nl is None else rx.max_per_day_nl
     return made
@@ -69,6 +73,21 @@ def device_prescription(rx: Prescription) -> Any:
 def pack(rx: Prescription) -> bytes:
     """The packed form of a prescription, of which host and pump compare the digest before a commit."""
     return device_prescription(rx).pack()
+
+
+def confirmations(lines: Iterable[str]) -> list[str]:
+    """The console lines that confirm what the pump's answer to `program stage end` warns of, value by value (R10)."""
+    return ["program confirm " + warned for warned in warnings(lines)]
+
+
+def warnings(lines: Iterable[str]) -> dict[str, str]:
+    """What an answer of the pump warns of: "FIELD VALUE" -> why. A line is `warning FIELD VALUE...: why`."""
+    found = {}
+    for line in lines:
+        if line.startswith("warning "):
+            warned, _, why = line.removeprefix("warning ").partition(": ")
+            found[warned] = why
+    return found
 
 
 def calibration(config: PumpConfig) -> Any:

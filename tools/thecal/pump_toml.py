@@ -45,6 +45,8 @@ FIELDS = {
     "catheter_per_cm": Field("catheter_pl_per_mm", "pL/mm", 0, 10_000_000, Dimension.VOLUME, Fraction(1, 100)),
     "min_rate": Field("min_rate", "nL/day", 1, _HIGHEST_RATE, Dimension.VOLUME_RATE),
     "max_rate": Field("max_rate", "nL/day", 1, _HIGHEST_RATE, Dimension.VOLUME_RATE),
+    "battery_mah": Field("battery_mah", "mAh", 0, 1_000_000, None),
+    "eri_to_eos": Field("eri_to_eos_s", "s", 60, 31_622_400, Dimension.DURATION),
 }
 
 

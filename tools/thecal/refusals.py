@@ -31,6 +31,18 @@ class Typed:
     last: int | None = None
 
 
+def answer(console: bytes, typed: Typed) -> list[str] | None:
+    """The lines of the answer to a line, without the last; None while there is no whole one. The newest if there are
+    several."""
+    echo = b"\r\n" + typed.line.encode("ascii") + b"\r\n"
+    at = console.rfind(echo, typed.first)
+    last = _LAST_LINE.search(console, at + len(echo) - 2) if at >= 0 else None
+    if last is None:
+        return None
+    text = console[at + len(echo) : last.start()].decode("ascii", "replace")
+    return text.split("\r\n") if text else []
+
+
 def refusals(console: bytes, typed: Iterable[Typed]) -> list[Refusal]:
     """The refused ones of the lines, in the order in which they were typed.
 

@@ -18,7 +18,8 @@ from thecal.prescription import Prescription, PrescriptionError, RateRange
 from thecal.prescription_toml import parse_prescription
 from thecal.pump_toml import parse_pump
 from thecal.quantities import Dimension
-from thecal.scenario_events import Event, Setting, prescription_of_file, read_event
+from thecal.scenario_event_types import Event
+from thecal.scenario_events import Setting, prescription_of_file, read_event
 from thecal.tables import DocumentError, Table, read_document
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _parse(table: Table, folder: Path) -> Scenario:
     start = _start(table, duration_ns)
     pump = parse_pump(table.table("pump")) if "pump" in table else PumpConfig()
     rates = RateRange(pump.min_rate, pump.max_rate)
-    setting = Setting(duration_ns, rates, folder)
+    setting = Setting(duration_ns, rates, folder, pump.reservoir_nl)
     events = [read_event(item, number, setting) for number, item in enumerate(table.tables("event"), 1)]
     return Scenario(
         start=start,

@@ -2,124 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from thecal.fields import ABSENT, listed
 from thecal.models.at24c256 import SIZE as EEPROM_SIZE
-from thecal.prescription import (
-    LINE_LENGTH,
-    Prescription,
-    PrescriptionError,
-    RateRange,
-    draft_lines,
-    stage_lines,
-)
+from thecal.prescription import LINE_LENGTH, PrescriptionError, RateRange
 from thecal.prescription_toml import parse_prescription
 from thecal.quantities import Dimension, QuantityError, parse_signed_duration
+from thecal.scenario_event_types import (
+    Battery,
+    Command,
+    ConsoleFlood,
+    EepromDead,
+    EepromWrite,
+    Event,
+    Hang,
+    PatientBolus,
+    PowerCut,
+    Program,
+    Refill,
+    ReservoirEmpty,
+    SetClock,
+)
 from thecal.tables import DocumentError, Table, read_document
 
 MAX_FOR_DAYS = 3_660
 MAX_SHIFT_DAYS = 36_525  # the whole range of the clock
 _NS = 1_000_000_000
+BATTERY_MAX_MV = 6_000
 _DAY_NS = 86_400 * _NS
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happens at at_ns of true time. number: its place in the file, from 1."""
-
-    number: int
-    at_ns: int
-
-
-@dataclass(frozen=True)
-class PowerCut(Event):
-    """The supply fails and comes back after for_ns."""
-
-    for_ns: int
-
-
-@dataclass(frozen=True)
-class Hang(Event):
-    """The processor spins until the watchdog bites."""
-
-
-@dataclass(frozen=True)
-class Command(Event):
-    """An authorised operator types a console line: 1 to 120 printable ASCII characters."""
-
-    line: str
-
-
-@dataclass(frozen=True)
-class SetClock(Event):
-    """The authorised operator sets the clock by_s seconds on, or back when negative."""
-
-    by_s: int
-
-
-@dataclass(frozen=True)
-class ConsoleFlood(Event):
-    """The console is flooded with input for for_ns."""
-
-    for_ns: int
-
-
-@dataclass(frozen=True)
-class EepromWrite(Event):
-    """Bytes of the EEPROM change behind the firmware's back, from address on."""
-
-    address: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class EepromDead(Event):
-    """The EEPROM acknowledges nothing any more."""
-
-
-@dataclass(frozen=True)
-class Program(Event):
-    """A new prescription is staged and committed.
-
-    One that is refused here is not an error of the scenario but something that happens to the pump: then
-    `prescription` is None, `refusal` the reason, and lines() a draft that the pump must refuse.
-    """
-
-    prescription: Prescription | None
-    refusal: str | None
-    source: Mapping[str, Any]
-
-    def lines(self, pack: Callable[[Prescription], bytes]) -> list[str]:
-        """The console lines that stage it."""
-        return draft_lines(self.source) if self.prescription is None else stage_lines(self.prescription, pack)
-
-
-NOT_SIMULATED = (
-    "patient_bolus",
-    "stall",
-    "occlusion",
-    "rtc_jump",
-    "rtc_stop",
-    "i2c_fault",
-    "battery",
-    "temperature",
-    "reservoir_empty",
-    "refill",
-)
+NOT_SIMULATED = ("stall", "occlusion", "rtc_jump", "rtc_stop", "i2c_fault", "temperature")
 
 
 class Setting(NamedTuple):
     """What an event is read against: duration of the scenario, rates of its pump, folder of the files it
-    names.
+    names, capacity of the reservoir.
     """
 
     duration_ns: int
     rates: RateRange
     folder: Path
+    reservoir_nl: int
 
 
 def read_event(table: Table, number: int, setting: Setting) -> Event:
@@ -214,6 +139,31 @@ def _eeprom_dead(table: Table, number: int, at_ns: int, _: Setting) -> Event:
     return EepromDead(number, at_ns)
 
 
+def _patient_bolus(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return PatientBolus(number, at_ns)
+
+
+def _battery(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return Battery(number, at_ns, table.integer("millivolts", 0, BATTERY_MAX_MV))
+
+
+def _reservoir_empty(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return ReservoirEmpty(number, at_ns)
+
+
+def _refill(table: Table, number: int, at_ns: int, setting: Setting) -> Event:
+    volume_nl = _content(table, "volume", 1, setting.reservoir_nl)
+    measured_nl = _content(table, "measured", 0, setting.reservoir_nl) if "measured" in table else None
+    return Refill(number, at_ns, volume_nl, measured_nl)
+
+
+def _content(table: Table, key: str, lowest_nl: int, highest_nl: int) -> int:
+    value = table.quantity(key, Dimension.VOLUME).value
+    if value.denominator != 1 or not lowest_nl <= value <= highest_nl:
+        table.refuse(key, f"a whole number of nL, {lowest_nl} to the pump's reservoir, {highest_nl} nL")
+    return int(value)
+
+
 def _program(table: Table, number: int, at_ns: int, setting: Setting) -> Event:
     if ("file" in table) == ("prescription" in table):
         raise table.error(table.path, ABSENT, "one of file and prescription is needed, and not both")
@@ -234,6 +184,10 @@ _EVENTS: dict[str, tuple[tuple[str, ...], Callable[[Table, int, int, Setting], E
     "command": (("line",), _command),
     "set_clock": (("by",), _set_clock),
     "console_flood": (("for",), _console_flood),
+    "patient_bolus": ((), _patient_bolus),
+    "battery": (("millivolts",), _battery),
+    "reservoir_empty": ((), _reservoir_empty),
+    "refill": (("volume", "measured"), _refill),
     "program": (("file", "prescription"), _program),
     "eeprom_write": (("address", "bytes"), _eeprom_write),
     "eeprom_dead": ((), _eeprom_dead),

@@ -14,18 +14,22 @@ from thecal.logtap import LogTap
 from thecal.models.bench import Bench
 from thecal.outcome import Snapshot, parsed, summary
 from thecal.outputs import LoggedEvent, Summary
-from thecal.programming import pack, programmed_image
-from thecal.refusals import Refusal, Typed, refusals
+from thecal.programming import confirmations, pack, programmed_image
+from thecal.refusals import Refusal, Typed, answer, refusals
 from thecal.scenario import Scenario
-from thecal.scenario_events import (
+from thecal.scenario_event_types import (
+    Battery,
     Command,
     ConsoleFlood,
     EepromDead,
     EepromWrite,
     Event,
     Hang,
+    PatientBolus,
     PowerCut,
     Program,
+    Refill,
+    ReservoirEmpty,
     SetClock,
 )
 from thecal.target import Target
@@ -39,7 +43,11 @@ _REPLY_NS = 1 * _S  # an answer that begins later is none to the line typed then
 # targets, though their ticks are not at the same millisecond.
 _HOST_LATENCY_NS = 20 * _MS
 _FLOOD_EVERY_NS = 20 * _MS
-_LINE_EVERY_NS = 50 * _MS  # between the lines of a `program` event
+_LINE_EVERY_NS = 50 * _MS  # between the lines of a `program` event, all of which take _PROGRAM_NS at most
+_PROGRAM_NS = 4_800 * _MS
+_READ_EVERY_NS = 200 * _MS  # the answer to `stage end` is looked for so often,
+_READ_TRIES = 5  # and so many times
+_PRESS_NS = 200 * _MS
 _PROGRESS_STEPS = 200
 
 CONSOLE_FILE = "console.txt"
@@ -92,6 +100,10 @@ class Simulation:
             SetClock: self._set_clock,
             ConsoleFlood: lambda event: self._flood(target.now_ns() + event.for_ns),
             Program: self._program,
+            PatientBolus: lambda event: target.at(target.now_ns() + _HOST_LATENCY_NS, self._press),
+            Battery: lambda event: setattr(target.bench.sensors, "battery_mv", event.millivolts),
+            ReservoirEmpty: lambda event: target.bench.reservoir.fill(0),
+            Refill: self._refill,
             EepromWrite: lambda event: eeprom.overwrite(event.address, event.data),
             EepromDead: lambda event: eeprom.die(),
         }
@@ -160,13 +172,36 @@ class Simulation:
             self._target.send(noise.noise(self._rng, count))
         self._target.at(now + _FLOOD_EVERY_NS, lambda: self._flood(until_ns))
 
+    def _press(self) -> None:
+        sensors = self._target.bench.sensors
+        sensors.dose_button = True
+        self._target.at(self._target.now_ns() + _PRESS_NS, lambda: setattr(sensors, "dose_button", False))
+
+    def _refill(self, event: Refill) -> None:
+        self._target.bench.reservoir.fill(event.volume_nl)
+        self._type(event.number, event.line())
+
     def _program(self, event: Program) -> None:
-        """The field tool's own sequence of lines, at a typing machine's pace."""
+        """The field tool's own sequence of lines, at a typing machine's pace; what the pump warns of is confirmed."""
         lines = event.lines(pack)
-        digest = lines[-1].split()[-1]
         now = self._target.now_ns()
-        for index, line in enumerate([*lines, f"program commit {digest}"]):
+        for index, line in enumerate(lines):
             self._target.at(now + index * _LINE_EVERY_NS, lambda line=line: self._type(event.number, line))
+        staged = now + (len(lines) - 1) * _LINE_EVERY_NS
+        self._target.at(staged + _READ_EVERY_NS, lambda: self._commit(event.number, lines[-1], now + _PROGRAM_NS, 1))
+
+    def _commit(self, number: int, end: str, until_ns: int, tries: int) -> None:
+        """Confirm what the answer to `stage end` warns of, as soon as it is there, and commit."""
+        typed = [typed for typed in self._typed if (typed.event, typed.line) == (number, end)]
+        lines = answer(bytes(self._console), typed[-1]) if typed else None
+        now = self._target.now_ns()
+        if lines is None and tries < _READ_TRIES:
+            self._target.at(now + _READ_EVERY_NS, lambda: self._commit(number, end, until_ns, tries + 1))
+            return
+        sequence = [*confirmations(lines or []), f"program commit {end.rsplit(maxsplit=1)[-1]}"]
+        every = min(_LINE_EVERY_NS, (until_ns - now) // len(sequence))
+        for index, line in enumerate(sequence):
+            self._target.at(now + index * every, lambda line=line: self._type(number, line))
 
     # -- outcome ----------------------------------------------------------------------------------------------
 

@@ -13,11 +13,11 @@ from thecal.twin.twin import Twin
 
 START = datetime(2026, 3, 2)
 S = 1_000_000_000
-BASE = {"patient": "bench-07", "drug": "baclofen", "concentration": "2000 ug/mL", "mode": "continuous"}
+BASE = {"patient": "bench-07", "drug": "morphine", "concentration": "500 ug/mL", "mode": "continuous"}
 
 
 def prescription(**values: Any) -> Any:
-    """A host prescription: baclofen, 10 mL/day continuous unless said otherwise."""
+    """A host prescription: morphine, 10 mL/day continuous unless said otherwise."""
     table = {**BASE, "basal": "10 mL/day", **values}
     return parse_prescription(table, RateRange(6_000, 28_800_000))
 
@@ -26,6 +26,7 @@ class Pump:
     """A running twin. `ask` types a line and returns the lines of the answer, the closing ok or error line included."""
 
     def __init__(self, rx: Any = "default", programmed: bool = True, **config: Any) -> None:
+        config.setdefault("reservoir_nl", 100_000_000)  # no refill falls due
         self.bench = Bench(PumpConfig(**config), START, seed=1)
         if programmed:
             wanted = prescription() if rx == "default" else rx

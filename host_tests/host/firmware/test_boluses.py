@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import Cut, CuttingEeprom, UnreliableEeprom
 
-from firmware.boluses import CAPACITY, CLINICIAN, KINDS, PATIENT, SCHEDULED, Boluses
+from firmware.boluses import CAPACITY, CLINICIAN, KINDS, PATIENT, PRIME, SCHEDULED, Boluses
 from firmware.layout import BOLUS_FIRSTS, BOLUS_PAGES
 from firmware.mirror import DAMAGED, EMPTY, GOOD
 from firmware.pages import PAGE
@@ -32,12 +32,18 @@ class Given(NamedTuple):
     dose_nl: int
     which: int
     date: int
+    therapy: int
+
+    @property
+    def scheduled(self) -> tuple[int, int, int, int]:
+        """Index, date, therapy, due time: those of one date are due in the order of their indices."""
+        return self.which, self.date, self.therapy, self.date * 86_400 + self.which
 
     def values(self) -> tuple[int, ...]:
-        return self.start, self.seconds, self.dose_nl, self.date, self.kind, self.which
+        return self.start, self.seconds, self.dose_nl, self.date, self.kind, self.which, self.therapy, 0
 
     def begin(self, boluses: Boluses) -> None:
-        boluses.begin(self.kind, (self.start, self.seconds), self.dose_nl, (self.which, self.date))
+        boluses.begin(self.kind, (self.start, self.seconds), self.dose_nl, self.scheduled)
 
 
 def loaded(eeprom: MemoryEeprom) -> Boluses:
@@ -59,12 +65,13 @@ def course(random: Random, count: int) -> list[Given]:
     for _ in range(count):
         now += random.choice((1, 60, 3_600, random.randrange(1, 90_000)))
         bolus = Given(
-            random.randrange(3),
+            random.randrange(len(KINDS)),
             now,
             random.choice((1, 60, 600, 86_400)),
             random.choice((1, 25_000, 4_000_000_000)),
             random.randrange(8),
             random.randrange(36_525),
+            random.randrange(2),
         )
         made.append(bolus)
         now += bolus.seconds
@@ -115,15 +122,55 @@ def test_what_limits_look_at_is_what_a_plain_sum_over_all_boluses_gives(seed: in
     inside = range(now - window + 1, now + 1)
     for history in (boluses, loaded(eeprom)):
         touching = [one for one in made if one.start + one.seconds >= inside.start and one.start <= now]
-        assert history.volume_nl(now, window) == sum(one.dose_nl for one in touching)
+        assert history.volume_nl(now, window) == sum(one.dose_nl for one in touching if one.kind != PRIME)
         for kind in range(len(KINDS)):
             mine = [one for one in made if one.kind == kind]
             assert history.count(kind, now, window) == sum(one.start in inside for one in mine)
             assert history.last_start(kind) == (mine[-1].start if mine else -1)
         for one in made:
-            assert history.was_given(one.which, one.date) == any(
-                other.kind == SCHEDULED and other[4:] == one[4:] for other in made
-            )
+            if count < CAPACITY:
+                assert history.was_given(one.scheduled) == any(
+                    other.kind == SCHEDULED and other[4:] == one[4:] for other in made
+                )
+
+
+@pytest.mark.requirement("F3", "I6")
+@given(seeds, st.integers(1, 4 * BOLUS_PAGES))
+def test_no_scheduled_bolus_is_given_again_however_long_ago_it_was(seed: int, count: int):
+    """Whatever has been pushed out of the history: what may have been given counts as given, what lies ahead does not."""
+    random = Random(seed)
+    eeprom = MemoryEeprom()
+    boluses = loaded(eeprom)
+    given = []
+    for number in range(count):
+        bolus = Given(random.choice((PATIENT, SCHEDULED)), 1_000 * number, 60, 5, number % 24, number // 24, 77)
+        if bolus.kind == SCHEDULED:
+            given.append(bolus)
+        bolus.begin(boluses)
+    for history in (boluses, loaded(eeprom)):
+        assert all(history.was_given(bolus.scheduled) for bolus in given)
+        if given:
+            assert not history.was_given((0, given[-1].date + 1, 77, (given[-1].date + 1) * 86_400))
+            assert not history.was_given((given[-1].which, given[-1].date, 78, given[-1].scheduled[3]))
+
+
+@pytest.mark.requirement("F3", "R05", "R09")
+@given(
+    st.lists(st.sampled_from([(PATIENT, False), (PATIENT, True), (CLINICIAN, False), (SCHEDULED, False)]), max_size=12)
+)
+def test_a_bolus_that_was_set_aside_counts_for_longer_after_every_start(kinds: list[tuple[int, bool]]):
+    eeprom = MemoryEeprom()
+    boluses = loaded(eeprom)
+    ends: list[int] = []
+    kind_of = [kind for kind, _ in kinds]
+    for number, (kind, suspends) in enumerate(kinds):
+        before = [index for index in range(number) if kind_of[index] != PATIENT]
+        if suspends and before:
+            ends[before[-1]] += 100 + number
+        boluses.begin(kind, (10_000 * number, 100 + number), 5, (0, 0, 0, 0), suspends)
+        ends.append(10_000 * number + 100 + number)
+    for history in (boluses, loaded(eeprom)):
+        assert [entry.end for entry in history.recent] == ends
 
 
 @pytest.mark.requirement("F3", "I6", "R08", "R09")
@@ -238,7 +285,7 @@ def test_a_history_that_is_damaged_begins_anew_with_what_is_left_and_forgets_no_
     boluses.begin(PATIENT, (1 << 30, 10), 77)
     again = loaded(eeprom)
     assert again.mirror.condition == GOOD
-    assert values(again)[-1] == (1 << 30, 10, 77, 0, PATIENT, 0)
+    assert values(again)[-1] == (1 << 30, 10, 77, 0, PATIENT, 0, 0, 0)
     if len(spoilt) == 1:
         assert values(again)[:20] == [bolus.values() for bolus in made]
         assert again.number > 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from random import Random
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parts import Cut, CuttingEeprom, UnreliableEeprom
 
+from firmware import counters as counters_module
 from firmware import events
 from firmware.counters import Counters
 from firmware.layout import COUNTERS_FIRSTS, COUNTERS_PAGES
@@ -20,6 +23,7 @@ from thecal.models.tears import MODELS, torn
 from thecal.programming import MemoryEeprom
 
 U32 = 0xFFFFFFFF
+NO_WORK = (0,) * 6
 
 
 def loaded(eeprom: MemoryEeprom) -> Counters:
@@ -37,7 +41,7 @@ def test_every_start_is_counted_by_its_cause(starts: list[tuple[int, int]]):
         counters.count_start(cause, assumed)
         counters.save()
     causes = [cause for cause, _ in starts]
-    assert loaded(eeprom).values() == (*map(causes.count, range(3)), sum(assumed for _, assumed in starts))
+    assert loaded(eeprom).values() == (*map(causes.count, range(3)), sum(assumed for _, assumed in starts), *NO_WORK)
 
 
 @pytest.mark.requirement("R24")
@@ -62,7 +66,7 @@ def test_a_count_stays_at_its_end(cause: int):
     counters.save()
     expected = [U32 - 1] * 3
     expected[cause] = U32
-    assert loaded(eeprom).values() == (*expected, (1 << 40) + 3)
+    assert loaded(eeprom).values() == (*expected, (1 << 40) + 3, *NO_WORK)
 
 
 @pytest.mark.requirement("F10", "I12")
@@ -80,7 +84,8 @@ def test_a_cut_leaves_the_counts_before_or_the_new_ones(seed: int, model: str, b
     with pytest.raises(Cut):
         counters.save()
     found = loaded(MemoryEeprom(bytes(eeprom.memory)))
-    assert found.values() in ((before, 0, 0, 7 * before), (before + 1, 0, 0, 7 * before + 7))
+    assert found.values()[:4] in ((before, 0, 0, 7 * before), (before + 1, 0, 0, 7 * before + 7))
+    assert found.values()[4:] == NO_WORK
     if write:  # the first copy was verified
         assert found.power_ons == before + 1
 
@@ -93,7 +98,7 @@ def test_blank_and_damaged_pages_count_nothing_and_are_told_apart():
         eeprom.memory[first * PAGE : (first + COUNTERS_PAGES) * PAGE] = bytes(COUNTERS_PAGES * PAGE)
     counters = loaded(eeprom)
     assert counters.mirror.condition == DAMAGED
-    assert counters.values() == (0, 0, 0, 0)
+    assert counters.values() == (0, 0, 0, 0, *NO_WORK)
 
 
 @pytest.mark.requirement("F10")
@@ -108,7 +113,58 @@ def test_a_part_that_refuses_raises_and_the_next_start_counts_on():
         counters.save()
     eeprom.refuse = lambda page: ""
     counters = loaded(eeprom)
-    assert counters.values() == (1, 0, 0, 0)
+    assert counters.values() == (1, 0, 0, 0, *NO_WORK)
     counters.count_start(2, 0)
     counters.save()
-    assert loaded(eeprom).values() == (1, 0, 1, 0)
+    assert loaded(eeprom).values() == (1, 0, 1, 0, *NO_WORK)
+
+
+WORK = st.tuples(st.integers(0, 40), st.integers(0, 30), st.integers(0, 30), st.integers(0, 1 << 31))
+
+
+@pytest.mark.requirement("F9", "F10")
+@given(st.lists(WORK, max_size=20))
+def test_work_adds_up_over_starts(spans: list[tuple[int, int, int, int]]):
+    eeprom = MemoryEeprom()
+    for span in spans:
+        counters = loaded(eeprom)
+        counters.count_work(*span)
+        counters.save()
+    counters = loaded(eeprom)
+    found = (counters.powered_s, counters.eeprom_writes, counters.sounded_s, counters.charge_uas)
+    assert found == tuple(sum(column) for column in zip(*spans, strict=True)) if spans else (0, 0, 0, 0)
+
+
+@pytest.mark.requirement("F9", "F10")
+def test_a_record_from_before_there_was_a_battery_reads_as_no_work():
+    eeprom = MemoryEeprom()
+    counters = loaded(eeprom)
+    counters.mirror.append(struct.pack("<IIIQ", 3, 2, 1, 77))
+    assert loaded(eeprom).values() == (3, 2, 1, 77, *NO_WORK)
+
+
+@pytest.mark.requirement("F9", "F10")
+def test_every_field_lies_where_the_table_says():
+    table = re.findall(r"^\| (\d+) \| u(32|64) \| (\w+)", str(counters_module.__doc__), re.MULTILINE)
+    eeprom = MemoryEeprom()
+    for offset, bits, name in table:
+        counters = Counters(eeprom, Retired(eeprom))
+        counters.load()
+        value = (1 << int(bits)) - 2
+        setattr(counters, name, value)
+        counters.save()
+        payload = counters.mirror.payload
+        assert payload is not None
+        assert int.from_bytes(payload[int(offset) : int(offset) + int(bits) // 8], "little") == value
+        assert getattr(loaded(eeprom), name) == value
+    assert len(table) == len(loaded(eeprom).values())
+
+
+@pytest.mark.requirement("F9")
+def test_a_count_of_work_stays_at_its_end():
+    counters = loaded(MemoryEeprom())
+    counters.count_work(U32 - 1, U32 - 1, U32 - 1, 1 << 40)
+    counters.count_work(5, 5, 5, 5)
+    counters.save()
+    assert (counters.powered_s, counters.eeprom_writes, counters.sounded_s) == (U32,) * 3
+    assert counters.charge_uas == (1 << 40) + 5

@@ -8,62 +8,44 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_schedule import courses, overlap
+from prescription_oracle import PUMP, is_allowed, prescriptions, worst_day
 
-from firmware.calibration import Calibration
-from firmware.prescription import (
-    CONTINUOUS,
-    DRUGS,
-    FLEX,
-    MAX_LIMIT,
-    MINIMUM,
-    NO_LIMIT,
-    STOPPED,
-    Prescription,
-    PrescriptionError,
-    days_text,
-    parse_days,
-    unpack,
-)
-
-PUMP = Calibration()
-rates = st.one_of(st.just(0), st.integers(PUMP.min_rate, PUMP.max_rate))
-names = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=16)
+from firmware.days import PrescriptionError, days_text, parse_days
+from firmware.prescription import CONTINUOUS, FLEX, MINIMUM, STOPPED, Prescription, unpack
+from firmware.validation import MAX_LIMIT
 
 
-@st.composite
-def prescriptions(draw: st.DrawFn) -> Prescription:
-    """Any valid prescription."""
-    rx = Prescription()
-    rx.patient = draw(names)
-    rx.drug = draw(st.sampled_from(DRUGS))
-    rx.concentration = 0 if rx.drug == "saline" else draw(st.integers(1, 1_000_000_000))
-    rx.mode = draw(st.sampled_from((STOPPED, CONTINUOUS, FLEX, FLEX, MINIMUM)))
-    if rx.mode in (CONTINUOUS, FLEX):
-        rx.basal = draw(rates)
-        rx.periods = draw(courses()) if rx.mode == FLEX else []
-        highest = max([rx.basal, *(period[3] for period in rx.periods)])
-        rx.max_per_hour = draw(st.one_of(st.just(NO_LIMIT), st.integers(max(1, -(-highest // 24)), MAX_LIMIT)))
-        rx.max_per_day = draw(st.one_of(st.just(NO_LIMIT), st.integers(max(1, highest), MAX_LIMIT)))
-    return rx
+def fields(rx: Prescription) -> dict[str, object]:
+    return {name: value for name, value in vars(rx).items() if name != "course"}
 
 
-@pytest.mark.requirement("F4", "I5")
+@pytest.mark.requirement("F3", "F4", "I5")
 @given(prescriptions())
-@settings(max_examples=50)
+@settings(max_examples=100)
 def test_a_prescription_comes_back_from_its_record_as_it_was(rx: Prescription):
     rx.validate(PUMP)
-    again = unpack(rx.pack(), PUMP)
-    assert vars(again) == vars(rx)
-    assert again.pack() == rx.pack()
-    assert len(rx.pack()) <= 16 * 64 - 14  # what a slot holds
+    again = unpack(rx.record(), PUMP)
+    assert fields(again) == fields(rx)
+    assert again.record() == rx.record()
+    assert rx.record()[: len(rx.pack())] == rx.pack()
+    assert len(rx.record()) <= 550  # a slot holds 594
+    assert rx.worst_day == (worst_day(rx) if rx.gives_doses else 0)
+
+
+@pytest.mark.requirement("F4", "F5")
+def test_what_a_prescription_is_in_the_middle_of_is_in_its_record_and_not_in_its_digest():
+    rx = changed()
+    packed = rx.pack()
+    rx.course.trial_s, rx.course.trial_start, rx.course.afterwards = 86_400, 1_000, 1
+    assert rx.pack() == packed
+    assert vars(unpack(rx.record(), PUMP).course) == vars(rx.course)
 
 
 @pytest.mark.requirement("I4", "I12")
 @given(
     st.one_of(
         st.binary(max_size=300),
-        st.integers(0, 30).flatmap(lambda n: st.binary(min_size=35 + 9 * n, max_size=35 + 9 * n)),
+        st.integers(0, 30).flatmap(lambda n: st.binary(min_size=70 + 9 * n, max_size=70 + 9 * n)),
     )
 )
 def test_any_bytes_give_a_valid_prescription_or_a_refusal(payload: bytes):
@@ -75,7 +57,7 @@ def test_any_bytes_give_a_valid_prescription_or_a_refusal(payload: bytes):
 @settings(max_examples=50)
 def test_damaged_bytes_give_a_valid_prescription_or_a_refusal(rx: Prescription, seed: int):
     random = Random(seed)
-    payload = bytearray(rx.pack())
+    payload = bytearray(rx.record())
     for _ in range(20):
         damaged = bytearray(payload)
         for _ in range(random.choice((1, 1, 2, 8))):
@@ -90,10 +72,8 @@ def expect_valid_or_refused(payload: bytes) -> None:
         rx = unpack(payload, PUMP)
     except ValueError:  # PrescriptionError is one, and so is text that is no text
         return
-    rx.validate(PUMP)
-    assert unpack(rx.pack(), PUMP).pack() == rx.pack()
-    assert not overlap(rx.periods)
-    assert all(rate == 0 or PUMP.min_rate <= rate <= PUMP.max_rate for rate in (rx.basal, *(p[3] for p in rx.periods)))
+    assert is_allowed(rx)
+    assert unpack(rx.record(), PUMP).record() == rx.record()
 
 
 def changed(**values: object) -> Prescription:
@@ -112,12 +92,19 @@ def changed(**values: object) -> Prescription:
         ({"patient": "a" * 17}, "patient = "),
         ({"patient": "a b"}, "patient = a b: printable ASCII"),
         ({"drug": "water"}, "drug = water: one of saline"),
-        ({"drug": "saline"}, "concentration = 2000000: saline takes none"),
-        ({"concentration": 0}, "concentration = 0 ng/mL: 1 to 1000000000"),
-        ({"concentration": 1_000_000_001}, "concentration = 1000000001 ng/mL"),
+        ({"drug": "saline"}, "concentration = 2000 ug/mL: saline takes none"),
+        ({"concentration": 0}, "concentration = 0 ug/mL: baclofen comes at 50 ug/mL or 500 ug/mL or 2000 ug/mL"),
+        ({"concentration": 2_000_001}, "concentration = 2000.001 ug/mL: baclofen comes at 50 ug/mL"),
+        ({"drug": "morphine", "concentration": 20_000_001}, "concentration = 20000.001 ug/mL: 0.001 to 20000 ug/mL"),
+        ({"drug": "morphine", "concentration": 0}, "concentration = 0 ug/mL: 0.001 to 20000 ug/mL for morphine"),
         ({"mode": 4}, "mode = 4: one of stopped"),
         ({"mode": STOPPED}, "basal = 150000: the mode stopped has none"),
         ({"mode": MINIMUM, "basal": 0, "max_per_day": 9}, "max_per_day = 9: the mode minimum has none"),
+        ({"mode": MINIMUM, "basal": 0, "scheduled": [(1, 0, 5, 5)]}, "scheduled_bolus = 1: the mode minimum has none"),
+        (
+            {"mode": STOPPED, "basal": 0, "patient_bolus": (5, 5, 5, 5)},
+            "patient_bolus = (5, 5, 5, 5): the mode stopped",
+        ),
         ({"mode": CONTINUOUS, "periods": [(1, 0, 1, 6_000)]}, "period = 1: the mode continuous has none"),
         ({"basal": PUMP.min_rate - 1}, "basal = 5999 nL/day: 0 or 6000 to 28800000"),
         ({"basal": PUMP.max_rate + 1}, "basal = 28800001 nL/day: 0 or 6000 to 28800000"),
@@ -134,6 +121,33 @@ def changed(**values: object) -> Prescription:
         ({"max_per_hour": 0}, "max_per_hour = 0 nL: 1 to 1000000000 nL"),
         ({"max_per_day": MAX_LIMIT + 1}, "max_per_day = 1000000001 nL: 1 to 1000000000 nL"),
         ({"max_per_day": 1 << 40}, "max_per_day = 1099511627776 nL: 1 to 1000000000 nL"),
+        ({"scheduled": [(1, 0, 1, 1)] * 25}, "scheduled_bolus = 25: at most 24"),
+        ({"scheduled": [(0, 0, 1, 1)]}, "scheduled_bolus 1 days = 0: a mask"),
+        ({"scheduled": [(1, 0, 1, 1), (1, 1_440, 1, 1)]}, "scheduled_bolus 2 at = 1440: a minute of 0 to 1439"),
+        ({"scheduled": [(1, 0, 0, 1)]}, "scheduled_bolus 1 dose = 0 nL: 1 to 1000000000 nL"),
+        ({"scheduled": [(1, 0, MAX_LIMIT + 1, 1)]}, "scheduled_bolus 1 dose = 1000000001 nL: 1 to"),
+        ({"scheduled": [(1, 0, 1, 0)]}, "scheduled_bolus 1 over = 0 s: 1 s to 24 h"),
+        ({"scheduled": [(1, 0, 1, 86_401)]}, "scheduled_bolus 1 over = 86401 s: 1 s to 24 h"),
+        (
+            {"scheduled": [(1, 0, 332, 1)]},
+            "scheduled_bolus 1 dose = 332 nL over 1 s: at most 331 nL, for max_rate less",
+        ),
+        ({"patient_bolus": (0, 1, 1, 1)}, "patient_bolus dose = 0 nL: 1 to"),
+        ({"patient_bolus": (1, 0, 1, 1)}, "patient_bolus over = 0 s: 1 s to 24 h"),
+        ({"patient_bolus": (1, 60, 59, 1)}, "patient_bolus lockout = 59 s: `over`, 60 s, to 7 d"),
+        ({"patient_bolus": (1, 60, 604_801, 1)}, "patient_bolus lockout = 604801 s: `over`, 60 s, to 7 d"),
+        ({"patient_bolus": (1, 1, 1, 0)}, "patient_bolus max_per_day = 0: 1 to 24"),
+        ({"patient_bolus": (1, 1, 1, 25)}, "patient_bolus max_per_day = 25: 1 to 24"),
+        (
+            {"scheduled": [(1, 0, 9, 60)], "max_per_hour": 6_258},
+            "max_per_hour = 6258 nL: at least 6259 nL, the highest",
+        ),
+        ({"basal": 5_999_999}, "basal = 5999.999 uL/day (11999.998 ug/day): at most 1500 ug/day for baclofen"),
+        ({"concentration": 50_000, "basal": 239_999}, "basal = 239.999 uL/day (11.999 ug/day): at least 12 ug/day"),
+        (
+            {"basal": 700_000, "patient_bolus": (30_001, 500, 500, 10)},
+            "day_at_most = 1000.01 uL (2000.02 ug): at most",
+        ),
     ],
 )
 def test_every_rule_refuses_and_names_field_value_and_what_is_allowed(values: dict[str, object], names: str):
@@ -146,6 +160,7 @@ def test_every_rule_refuses_and_names_field_value_and_what_is_allowed(values: di
 def test_reaching_a_limit_is_allowed():
     changed(max_per_hour=6_250, max_per_day=150_000).validate(PUMP)
     changed(basal=0, max_per_hour=1, max_per_day=1).validate(PUMP)
+    changed(scheduled=[(1, 0, 9, 60)], max_per_hour=6_259, max_per_day=150_009).validate(PUMP)
 
 
 @pytest.mark.requirement("F2")
@@ -157,11 +172,26 @@ def test_the_modes_without_doses_have_their_own_rate(mode: int, rate: int):
 
 
 @pytest.mark.requirement("I4")
-def test_a_wrong_count_of_periods_is_refused():
-    payload = changed(periods=[(1, 0, 60, 6_000)]).pack()
-    for wrong in (payload[:-1], payload + b"\0", payload[:34] + struct.pack("B", 2) + payload[35:], b"", payload[:34]):
+def test_a_wrong_count_of_periods_or_boluses_is_refused():
+    payload = changed(periods=[(1, 0, 60, 6_000)], scheduled=[(1, 0, 60, 60)]).record()
+    first = 34  # where the count of periods lies
+    second = first + 1 + 9
+    assert payload[first] == payload[second] == 1
+    wrongs = [payload[:-1], payload + b"\0", b"", payload[:first]]
+    wrongs += [
+        payload[:at] + struct.pack("B", count) + payload[at + 1 :] for at in (first, second) for count in (0, 2, 255)
+    ]
+    for wrong in wrongs:
         with pytest.raises(PrescriptionError):
             unpack(wrong, PUMP)
+
+
+@pytest.mark.requirement("I4")
+def test_a_drug_that_the_library_does_not_have_is_refused():
+    payload = bytearray(changed().record())
+    payload[16] = 8
+    with pytest.raises(PrescriptionError, match="drug 8"):
+        unpack(bytes(payload), PUMP)
 
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.prescription import PrescriptionError, check_overlap
-from firmware.schedule import WEEK_S, Schedule, spans
+from firmware.days import PrescriptionError
+from firmware.schedule import WEEK_S, Schedule
+from firmware.validation import check_overlap
 
 MINUTES = 10_080
 Period = tuple[int, int, int, int]
@@ -168,9 +169,8 @@ def test_neighbours_may_touch_in_either_order_of_writing():
     )
 )
 def test_overlap_is_found_exactly_when_two_periods_share_a_minute(periods: list[Period]):
-    taken = [(first, last, index + 1) for index, period in enumerate(periods) for first, last in spans(*period[:3])]
     if overlap(periods):
         with pytest.raises(PrescriptionError, match="overlap"):
-            check_overlap(taken)
+            check_overlap(periods)
     else:
-        check_overlap(taken)
+        check_overlap(periods)

@@ -10,7 +10,7 @@ from typing import Any
 
 from thecal.demand import rate_changes
 from thecal.scenario import Scenario, parse_scenario
-from thecal.scenario_events import Command
+from thecal.scenario_event_types import Command
 from thecal.sim import Result, make_bench, simulate
 from thecal.twin.twin import Twin
 

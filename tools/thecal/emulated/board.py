@@ -39,8 +39,6 @@ class EmulatedBoard:
         self.console = Console(self.chip)
         self.on_console: Callable[[bytes], None] = lambda data: None
         self.console.on_data = self._received
-        self.wiring = Wiring(self.chip, bench, self.now_ns)
-        self.wiring.set_service(service)
         self.chip.on_watchdog = self._reset
         self._random = Random(seed)
         self._actions: list[tuple[int, int, _Action]] = []
@@ -50,6 +48,8 @@ class EmulatedBoard:
         self._off_since_ns: int | None = 0
         self._now_ns = 0  # valid while the power is off
         self._started = False
+        self.wiring = Wiring(self.chip, bench, self.now_ns)
+        self.wiring.set_service(service)
 
     def now_ns(self) -> int:
         """True time since the start of the scenario, in nanoseconds."""

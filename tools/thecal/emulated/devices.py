@@ -21,6 +21,13 @@ from thecal.models.i2c import BYTE_NS, START_NS, I2CBus
 _ADC_NS = 2_000  # 96 cycles of 48 MHz (RP2040 data sheet 4.9)
 # A slotted disc passes its sensor in a fraction of the 20 steps between two indices.
 ROTOR_PULSE_NS = 1_000_000
+# PWM registers (RP2040 data sheet 4.5.3): 5 words a slice; a pin's slice is half its number.
+_PWM_BASE = 0x4005_0000
+_PWM_SLICE = 0x14
+_PWM_DIV = 0x04
+_PWM_TOP = 0x10
+_PWM_DIV_MAX = 256 * 16
+_LONGEST_NS = 60_000_000  # a tone of 20 Hz has an edge each 25 ms
 _HIGH = int(GPIOPinState.HIGH)
 _LOW = int(GPIOPinState.LOW)
 
@@ -93,12 +100,42 @@ class I2CPort:
         self._port.complete_stop()
 
 
+class Buzzer:
+    """Tells the tone on the buzzer's pin from the registers of its PWM slice, and its end from the edges."""
+
+    def __init__(self, chip: Chip, bench: Bench, now_ns: _Clock) -> None:
+        self._chip = chip
+        self._signals = bench.signals
+        self._now_ns = now_ns
+        self._last_ns = 0  # the last falling edge
+        self._silence = chip.alarm(self._silent)
+        chip.mcu.gpio[pins.BUZZER].add_listener(self._edge)
+
+    def reset(self) -> None:
+        """The chip was reset."""
+        self._silence.cancel()
+
+    def _edge(self, new: GPIOPinState, old: GPIOPinState) -> None:
+        if int(new) != _HIGH:
+            self._last_ns = self._now_ns()
+            return
+        self._signals.sound(self._now_ns(), self._hz())
+        self._silence.schedule(_LONGEST_NS)
+
+    def _silent(self) -> None:
+        self._signals.sound(self._last_ns, 0)
+
+    def _hz(self) -> int:
+        slice_base = _PWM_BASE + _PWM_SLICE * (pins.BUZZER // 2)
+        sixteenths = self._chip.mcu.read_uint32(slice_base + _PWM_DIV) or _PWM_DIV_MAX
+        period = (self._chip.mcu.read_uint32(slice_base + _PWM_TOP) + 1) * sixteenths
+        return round(16 * self._chip.mcu.clk_sys / period)
+
+
 class Wiring:
     """Everything that is soldered to the Pico. `refresh` it when the bench may have changed."""
 
     def __init__(self, chip: Chip, bench: Bench, now_ns: _Clock) -> None:
-        self.led = False
-        self.buzzer = False
         self.service = False
         self._chip = chip
         self._bench = bench
@@ -113,7 +150,7 @@ class Wiring:
         self._output(pins.DIR, self._set_direction)
         self._output(pins.DRIVE, self._set_drive)
         self._output(pins.LED, self._set_led)
-        self._output(pins.BUZZER, self._set_buzzer)
+        self._buzzer = Buzzer(chip, bench, now_ns)
         # Low is the only level that lifts the protection: the line has a pull-up of its own.
         chip.mcu.gpio[pins.WP].add_listener(lambda new, old: self._set_protection(int(new) != _LOW))
         bench.motor.on_index.append(self._rotor)
@@ -131,8 +168,8 @@ class Wiring:
         """The chip was reset: external resistors decide about its outputs; bus and pulse train just end."""
         self._set_drive(False)
         self._set_direction(False)
-        self._set_led(False)
-        self._set_buzzer(False)
+        self._bench.signals.off(self._now_ns())
+        self._buzzer.reset()
         self._set_protection(True)
         self._i2c.reset()
         self._pacer.reset()
@@ -168,10 +205,7 @@ class Wiring:
         self._bench.eeprom.write_protect = level
 
     def _set_led(self, level: bool) -> None:
-        self.led = level
-
-    def _set_buzzer(self, level: bool) -> None:
-        self.buzzer = level
+        self._bench.signals.shine(self._now_ns(), level)
 
     def _rotor(self, now_ns: int) -> None:
         self._input(pins.ROTOR, True)

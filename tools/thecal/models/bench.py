@@ -11,13 +11,15 @@ from thecal.models.fluid import Line, Reservoir
 from thecal.models.i2c import I2CBus
 from thecal.models.motor import Motor
 from thecal.models.sensors import Sensors
+from thecal.models.signals import Signals
 
 
 @dataclass(frozen=True)
 class PumpConfig:
     """What is true of one pump; the defaults are the reference hardware.
 
-    Volumes in nL, or pL where the name says so; catheter length in mm; rates in nL/day.
+    Volumes in nL, or pL where the name says so; catheter length in mm; rates in nL/day. battery_mah: 0 is a supply
+    that does not run down.
     """
 
     pl_per_step: int = 25_000
@@ -29,6 +31,8 @@ class PumpConfig:
     catheter_pl_per_mm: int = 220_000
     min_rate: int = 6_000
     max_rate: int = 28_800_000
+    battery_mah: int = 0
+    eri_to_eos_s: int = 7_776_000
     serial: str = "bench-01"
 
 
@@ -49,6 +53,7 @@ class Bench:
         self.motor = Motor(config.steps_per_index)
         self.motor.on_steps.append(self._flow)
         self.sensors = Sensors(self.reservoir, self.line)
+        self.signals = Signals()
 
     def set_temperature(self, millicelsius: int, now_ns: int) -> None:
         """The whole pump now has this temperature, in thousandths of a degree Celsius."""

@@ -12,6 +12,8 @@ sheet 4.9.5).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from thecal.models.fluid import Line, Reservoir
 
 FULL_SCALE = 4096
@@ -32,15 +34,27 @@ def counts(microvolts: int) -> int:
 
 class Sensors:
     """battery_mv: supply in millivolts. temperature_mc: of the pump, in thousandths of a degree Celsius;
-    Bench sets it. dose_button: pressed.
+    Bench sets it. dose_button: pressed; on_button is called with it at every change.
     """
 
     def __init__(self, reservoir: Reservoir, line: Line) -> None:
         self.battery_mv = 3_900
         self.temperature_mc = 25_000
-        self.dose_button = False
+        self.on_button: Callable[[bool], None] = lambda pressed: None
+        self._dose_button = False
         self._reservoir = reservoir
         self._line = line
+
+    @property
+    def dose_button(self) -> bool:
+        """Whether the DOSE button is pressed."""
+        return self._dose_button
+
+    @dose_button.setter
+    def dose_button(self, pressed: bool) -> None:
+        if pressed != self._dose_button:
+            self._dose_button = pressed
+            self.on_button(pressed)
 
     def adc_counts(self, now_ns: int) -> tuple[int, int, int, int, int]:
         """The five ADC channels at now_ns: pressure, battery, level, nothing, temperature of the RP2040."""

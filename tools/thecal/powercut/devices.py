@@ -41,6 +41,11 @@ class Eeprom:
         self.tear: Callable[[bytes, bytes], bytes | tuple[bytes, bytes]] = lambda old, new: old
         self.on_write: Callable[[int, bytes, bytes], None] | None = None
 
+    @property
+    def page_writes(self) -> int:
+        """As the driver counts them."""
+        return self.writes
+
     def read_into(self, address: int, buffer: bytearray | memoryview) -> None:
         """Fill buffer from address on."""
         self.reads += 1

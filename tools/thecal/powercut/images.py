@@ -103,7 +103,7 @@ def format_one(config: PumpConfig, rx: Prescription, start: datetime) -> bytes:
 
 def _calibration_payload(config: PumpConfig) -> bytes:
     """The packed calibration of format 1: nine numbers and the serial number."""
-    names = [field[0] for field in firmware("calibration").FIELDS]
+    names = [field[0] for field in firmware("calibration").FIELDS[:9]]  # the others came later
     return struct.pack("<9I16s", *(getattr(config, name) for name in names), config.serial.encode())
 
 

@@ -124,10 +124,11 @@ class Journal(Starts):
         if not self.calibrated:
             return
         start = self.ledger.pump_time(self.day, self.second)
-        self.truth.boluses.append(((start, seconds, dose_nl, self.day, kind, index), False))
+        therapy = dose_nl ^ seconds
+        self.truth.boluses.append(((start, seconds, dose_nl, self.day, kind, index, therapy, False), False))
 
         def begin() -> None:
-            self.records.boluses.begin(kind, (start, seconds), dose_nl, (index, self.day))
+            self.records.boluses.begin(kind, (start, seconds), dose_nl, (index, self.day, therapy, start))
             self.truth.boluses[-1] = (self.truth.boluses[-1][0], True)
 
         self.attempt(begin)

@@ -60,6 +60,7 @@ def _state(journal: Journal, state: int, ahead: int) -> None:
     second = journal.second + ahead
     totals = journal.truth.totals
     totals.state = journal.ledger.state = (RUNNING, STOPPED, PAUSED)[state]
+    totals.aside_nl = journal.ledger.aside_nl = 0  # as every stop cancels what is set aside
     totals.stop = journal.ledger.stop_day, journal.ledger.stop_second = journal.day + second // 86_400, second % 86_400
     journal.pending = 0
     journal.write_ledger(totals.state == RUNNING)
@@ -94,12 +95,15 @@ def _bolus(journal: Journal, kind: int, minutes: int, dose_nl: int) -> None:
         return
     truth.totals.bolus = ledger.bolus = journal.records.boluses.number
     truth.totals.bolus_left_nl = ledger.bolus_left_nl = dose_nl
+    if truth.totals.state == RUNNING:
+        truth.totals.aside_nl = ledger.aside_nl = dose_nl // 3 * kind
     journal.write_ledger(truth.totals.state == RUNNING)
 
 
 def _bolus_ends(journal: Journal) -> None:
     if journal.truth.totals.bolus_left_nl:
         journal.truth.totals.bolus_left_nl = journal.ledger.bolus_left_nl = 0
+        journal.truth.totals.aside_nl = journal.ledger.aside_nl = 0
         journal.write_ledger(journal.truth.totals.state == RUNNING)
 
 

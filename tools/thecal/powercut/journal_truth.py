@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+HALTED = (1, 3)  # ledger states with the time of a stop: STOPPED, PAUSED
 BOLUSES_KEPT = 32  # that the firmware promises to remember
 
 
@@ -33,6 +34,7 @@ class Totals:
     alarms: int = 0
     bolus: int = 0
     bolus_left_nl: int = 0
+    aside_nl: int = 0  # in the place of the stop's time, unless HALTED
     reserved: int | None = 0
     pl_per_step: int = 25_000
 
@@ -56,7 +58,7 @@ class Totals:
             self.reservoir_pl,
             self.missed_nl,
             self.state,
-            self.stop,
+            self.stop if self.state in HALTED else self.aside_nl,
             self.shift,
             self.alarms,
             self.bolus,
@@ -73,7 +75,7 @@ def found_totals(ledger: Any) -> tuple[object, ...]:
         max(0, ledger.reservoir_pl - used_pl),
         ledger.missed_nl,
         ledger.state,
-        (ledger.stop_day, ledger.stop_second),
+        (ledger.stop_day, ledger.stop_second) if ledger.state in HALTED else ledger.aside_nl,
         ledger.shift,
         ledger.alarms,
         ledger.bolus,
@@ -113,7 +115,7 @@ class Truth:
     rate: int = 0
     calibration: Value = field(default_factory=Value)
     prescription: Value = field(default_factory=Value)
-    counters: Value = field(default_factory=lambda: Value((0, 0, 0, 0)))
+    counters: Value = field(default_factory=lambda: Value((0,) * 10))
     boluses: list[tuple[Any, bool]] = field(default_factory=list)  # entry, whether it was acknowledged
     events: list[tuple[Any, bool]] = field(default_factory=list)
 

@@ -13,21 +13,25 @@ from thecal.powercut.session import Session
 from thecal.powercut.snapshot import S, Snapshot, blank, module
 from thecal.prescription import RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
-from thecal.programming import calibration, calibration_values, pack
+from thecal.programming import calibration, calibration_values, confirmations, pack
 
 START = datetime(2026, 3, 2, 8, 0)  # a Monday
 _ANSWER_S = 3
 _DAY0 = datetime(2000, 1, 1)
 
-_DRUG = {"patient": "bench-07", "drug": "baclofen"}
+# One drug at one concentration, as another would begin with a bridge; its limits allow 30 uL and 24 mL a day.
+_DRUG = {"patient": "bench-07", "drug": "morphine", "concentration": "500 ug/mL"}
 _MORNING = [{"days": "daily", "from": "08:02", "to": "08:04", "rate": "8 mL/day"}]
 _HOURS = [
     {"days": "daily", "from": f"{hour:02}:00", "to": f"{hour:02}:30", "rate": f"{hour + 1} mL/day"}
     for hour in range(24)
 ]
-LOW = {**_DRUG, "concentration": "2000 ug/mL", "mode": "flex", "basal": "30 uL/day", "period": _MORNING}
-HIGH = {**_DRUG, "concentration": "500 ug/mL", "mode": "continuous", "basal": "24 mL/day"}
-FULL = {**LOW, "concentration": "1000 ug/mL", "period": _HOURS}  # the largest record there is
+# On days that this life, a Monday, does not reach: they fill the record.
+_WEEKEND = [{"days": "sat,sun", "at": f"{hour:02}:40", "dose": "1 uL", "over": "10 min"} for hour in range(24)]
+_PRESS = {"dose": "1 uL", "over": "2 min", "lockout": "1 h", "max_per_day": 4}
+LOW = {**_DRUG, "mode": "flex", "basal": "30 uL/day", "period": _MORNING, "patient_bolus": _PRESS}
+HIGH = {**_DRUG, "mode": "continuous", "basal": "24 mL/day"}
+FULL = {**LOW, "period": _HOURS, "scheduled_bolus": _WEEKEND, "patient_bolus": _PRESS}  # the largest record there is
 
 
 @dataclass(frozen=True)
@@ -148,10 +152,13 @@ class Life:
         self.say("calibrate commit")
 
     def program(self, table: dict[str, Any]) -> None:
-        """Stage a prescription and commit it."""
+        """Stage a prescription, confirm what the pump warns of, and commit it."""
         config = self.config
         lines = stage_lines(parse_prescription(table, RateRange(config.min_rate, config.max_rate)), pack)
+        answer: list[str] = []
         for line in lines:
+            answer = self.say(line)
+        for line in confirmations(answer):
             self.say(line)
         self.say("program commit " + lines[-1].split()[-1])
 
@@ -193,7 +200,9 @@ def script(scale: int) -> list[Step]:
         lambda life: life.say("resume"),
         lambda life: life.run(60 * scale),
         lambda life: life.bolus(25, 2),
-        lambda life: life.run(130),
+        lambda life: life.run(30),
+        lambda life: life.say("dose"),  # sets the other one aside
+        lambda life: life.run(170),
         lambda life: life.program(HIGH),
         lambda life: life.run(60 + 60 * scale),
         lambda life: life.refill(),
@@ -221,7 +230,7 @@ def script(scale: int) -> list[Step]:
         lambda life: life.calibrate(low_reservoir_nl=1_500_000),
         lambda life: life.say("resume"),
         lambda life: life.run(20),
-        lambda life: life.program({"patient": "bench-07", "drug": "saline", "mode": "minimum"}),
+        lambda life: life.program({**_DRUG, "mode": "minimum"}),
         lambda life: life.run(400 * scale),
         lambda life: life.program(HIGH),
         lambda life: life.run(60 * scale),

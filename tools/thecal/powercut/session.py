@@ -136,8 +136,10 @@ class Session:
         ahead_s = app.ledger.pump_time(app.dosing.day, app.dosing.second) - board.now_us // S - self.expected.epoch_s
         if ahead_s > _AHEAD_MAX_S and app.records.recovered[0]:
             raise Violation(f"pump time is {ahead_s} s ahead of true time")
+        table = module("alarms").TABLE
         new = app.alarms.active & ~self.active
-        if new:
+        new = sum(1 << alarm for alarm, row in enumerate(table) if new & 1 << alarm and row[1] != "low") if new else 0
+        if new:  # one of priority low says nothing of the records: a refill is due, a bolus was denied
             raise Violation("alarm " + ", ".join(module("alarms").codes(new)))
 
     def _settle(self, ended: bool) -> None:

@@ -13,11 +13,14 @@ from typing import Any
 
 from thecal.models.bench import PumpConfig
 from thecal.models.board_id import board_id
+from thecal.models.sensors import BATTERY_DIVIDER, LEVEL_EMPTY_MV, LEVEL_FULL_MV, PRESSURE_ZERO_MV
 from thecal.powercut.devices import Eeprom, Rtc
 from thecal.powercut.snapshot import NEVER_US, START_US, WATCHDOG, WATCHDOG_US, Bite, Cut, S, Snapshot
 from thecal.powercut.train import Train
 
-_BOARD_ID = board_id(PumpConfig().serial)
+_CONFIG = PumpConfig()
+_BATTERY_MV = 3_900
+_BOARD_ID = board_id(_CONFIG.serial)
 
 
 class Board:
@@ -95,6 +98,7 @@ class Board:
         """CPython has no heap to lock."""
 
     heap_unlock = heap_lock
+    PRESSURE, BATTERY, LEVEL = range(3)
 
     @staticmethod
     def board_id() -> bytes:
@@ -105,6 +109,28 @@ class Board:
 
     def drive(self, on: Any) -> None:
         self.train.power(bool(on))
+
+    def millivolts(self, channel: int) -> int:
+        """A full battery, no pressure, and the level of what is really left."""
+        if channel == self.BATTERY:
+            return _BATTERY_MV // BATTERY_DIVIDER
+        if channel == self.PRESSURE:
+            return PRESSURE_ZERO_MV
+        left_pl = max(0, self.fluid_pl - self.train.steps() * _CONFIG.pl_per_step)
+        capacity_pl = _CONFIG.reservoir_nl * 1_000
+        return LEVEL_EMPTY_MV + (LEVEL_FULL_MV - LEVEL_EMPTY_MV) * min(left_pl, capacity_pl) // capacity_pl
+
+    @staticmethod
+    def take_press() -> bool:
+        return False
+
+    @staticmethod
+    def sound(hz: int) -> None:
+        """Nobody listens."""
+
+    @staticmethod
+    def led(on: bool) -> None:
+        """Nobody looks."""
 
     def wait(self, ms: int) -> bool:
         if not self.input:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from thecal.models import pins
 from thecal.models.board_id import board_id
 from thecal.twin import world as worlds
@@ -22,6 +24,8 @@ class Pin:
     OPEN_DRAIN = 2
     PULL_UP = 1
     PULL_DOWN = 2
+    IRQ_FALLING = 4
+    IRQ_RISING = 8
 
     def __init__(self, number: int, mode: int = -1, pull: int = -1, *, value: int | None = None) -> None:
         self.number = number
@@ -34,10 +38,23 @@ class Pin:
         """Read the pin, or drive it."""
         self.world.alive()
         if level is None:
+            if self.number == pins.DOSE:
+                return 0 if self.world.bench.sensors.dose_button else 1
             return self._level
         self._level = level
         _drive(self.world, self.number, bool(level))
         return None
+
+    def irq(self, handler: Callable[[Pin], None], trigger: int, *, hard: bool = False) -> None:
+        """Call handler at every edge of the DOSE button; no other input of the bench interrupts the twin."""
+        if self.number != pins.DOSE:
+            raise ValueError(f"GP{self.number}: only the DOSE button interrupts")
+
+        def changed(pressed: bool) -> None:
+            if trigger & (self.IRQ_FALLING if pressed else self.IRQ_RISING):
+                handler(self)
+
+        self.world.on_button = changed
 
     def __call__(self, level: int | None = None) -> int | None:
         return self.value(level)
@@ -53,6 +70,35 @@ def _drive(world: World, number: int, level: bool) -> None:
         bench.motor.direction = level
     elif number == pins.WP:
         bench.eeprom.write_protect = level
+    elif number == pins.LED:
+        bench.signals.shine(world.now_ns, level)
+
+
+class ADC:
+    """An analogue input. The RP2040's 12 bits come as 16, the upper ones repeated below."""
+
+    def __init__(self, pin: Pin) -> None:
+        self._channel = pins.ADC.index(pin.number)
+        self._world = pin.world
+
+    def read_u16(self) -> int:
+        """Convert now."""
+        self._world.alive()
+        counts = self._world.bench.sensors.adc_counts(self._world.now_ns)[self._channel]
+        return counts << 4 | counts >> 8
+
+
+class PWM:
+    """The buzzer's square wave."""
+
+    def __init__(self, pin: Pin, *, freq: int, duty_u16: int) -> None:
+        self._world = pin.world
+        self._world.alive()
+        self._world.bench.signals.sound(self._world.now_ns, freq if duty_u16 else 0)
+
+    def deinit(self) -> None:
+        """Stop it."""
+        self._world.bench.signals.sound(self._world.now_ns, 0)
 
 
 class I2C(MachineI2C):

@@ -93,4 +93,4 @@ select = SimpleNamespace(poll=_Poll, POLLIN=1, POLLOUT=4)
 sys = SimpleNamespace(
     stdin=SimpleNamespace(buffer=_Input()), stdout=SimpleNamespace(buffer=_Output()), print_exception=_print_exception
 )
-gc = SimpleNamespace(collect=lambda: None)
+gc = SimpleNamespace(collect=lambda: None, threshold=lambda allocated: None)

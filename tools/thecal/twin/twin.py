@@ -18,8 +18,8 @@ from thecal.twin.world import MS, NEVER, ProcessorStop, World
 # What the processor of the emulated board takes from reset until it looks for the RTC's edge, beyond bus time:
 # MicroPython's start, the image check, the imports, the decoding of the records. CPython is done in no time.
 # The watchdog is armed early in it. host_tests/board/test_targets_agree.py holds both figures to the emulated board.
-BOOT_NS = 1_273 * MS
-ARMED_NS = 162 * MS
+BOOT_NS = 1_184 * MS
+ARMED_NS = 156 * MS
 _WATCHDOG_NS = 5_000 * MS
 
 
@@ -136,6 +136,8 @@ class Twin:
             world.trains.flush(world.now_ns)
             world.trains = None
         self.bench.motor.drive = False
+        self.bench.signals.off(world.now_ns)
+        world.on_button = None
         if cause == "power_on":
             self.bench.eeprom.power_cut(world.now_ns, world.rng)
         self.bench.eeprom.write_protect = True

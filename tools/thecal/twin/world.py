@@ -54,6 +54,7 @@ class World:
         self.until_ns = 0
         self.dead: BaseException | None = None
         self.hung = False
+        self.spinning = False  # the processor hangs, its interrupts off
         self.host: greenlet | None = None
         self.on_console: Callable[[bytes], None] = lambda data: None
         self._input: list[bytes] = []
@@ -62,6 +63,8 @@ class World:
         self._order = 0
         self._horizon = 0
         self.trains: Trains | None = None  # the step generator, while there is one
+        self.on_button: Callable[[bool], None] | None = None  # the firmware's interrupt handler, while there is one
+        bench.sensors.on_button = self._button
 
     # -- host side --------------------------------------------------------------------------------------------
 
@@ -75,6 +78,10 @@ class World:
         """Recompute the horizon; called whenever one of its terms changes."""
         due = self._actions[0][0] if self._actions else NEVER
         self._horizon = min(due, self.watchdog_ns, self.until_ns)
+
+    def _button(self, pressed: bool) -> None:
+        if self.on_button is not None and self.dead is None and not self.spinning:
+            self.on_button(pressed)
 
     def send(self, data: bytes) -> None:
         """Queue console bytes for the pump."""
@@ -133,6 +140,8 @@ class World:
             return False
         self.now_ns = max(self.now_ns, first)
         if due == first:
+            if self.trains is not None:
+                self.trains.flush(self.now_ns)  # what happens to the bench finds the steps made so far
             heapq.heappop(self._actions)[2]()
         elif self.watchdog_ns == first:
             self.stop_processor("watchdog")
@@ -154,8 +163,12 @@ class World:
         """A hung processor: time passes, actions run, nothing else, until something stops the processor. In the first
         moments of a start, before the watchdog is armed, that is the next power cut."""
         self.hung = False
-        while self.dead is None:
-            self._cross(NEVER - 1)
+        self.spinning = True
+        try:
+            while self.dead is None:
+                self._cross(NEVER - 1)
+        finally:
+            self.spinning = False
 
     def alive(self) -> None:
         """Raise what stopped the processor, as often as the firmware tries to go on."""

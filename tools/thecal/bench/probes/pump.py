@@ -4,13 +4,15 @@ import micropython
 
 micropython.kbd_intr(-1)
 
-from firmware import board  # noqa: E402
+from firmware import board, image  # noqa: E402
+
+board.arm()
+image.serve(board.IMAGE_ROOT)
 from firmware.app import App  # noqa: E402
 
 
 def make():
     """(board, application), not yet running."""
-    board.arm()
     hardware = board.Board()
     return hardware, App(hardware)
 

@@ -1,0 +1,156 @@
+"""The bridge: after a change of drug or concentration the path still holds the old drug, which goes on at the old rate
+until the ledger has counted the volume of the path; only then does the new prescription begin (F7).
+
+Otherwise the old drug would flow at a rate that was reckoned for the new one: ten times the dose, or a tenth of it.
+"""
+
+from micropython import const
+
+from firmware import civil, fluid_path, prescription, units
+from firmware.course import Course
+from firmware.dosing import ON
+from firmware.history import History
+from firmware.prescription import MINIMUM, STOPPED
+
+_U32 = 0xFFFFFFFF
+_DAY_S = const(86_400)
+_DAY_MINUTES = const(1_440)
+_WEEK_MINUTES = const(10_080)
+CANCEL = "; if the path was flushed by hand, `bridge cancel` ends it"
+
+
+def mean_rate(rx, mode, calibration):
+    """Mean of a prescription's basal rate over its week in a mode (index of MODES), nL/day, floored."""
+    if mode == STOPPED:
+        return 0
+    if mode == MINIMUM:
+        return calibration.min_rate
+    total = rx.basal * _WEEK_MINUTES
+    for days, start, end, rate in rx.periods:  # they do not overlap
+        minutes = end - start if end > start else end - start + _DAY_MINUTES
+        for day in range(7):
+            total += (rate - rx.basal) * minutes * (days >> day & 1)
+    return total // _WEEK_MINUTES
+
+
+def drug_text(rx):
+    """Drug and concentration."""
+    return rx.drug + (" %s ug/mL" % units.decimal(rx.concentration, 1_000) if rx.concentration else "")
+
+
+class Bridging:
+    """The bridge of one pump."""
+
+    def __init__(self, app):
+        """app: app.App."""
+        self._app = app
+
+    def left_nl(self):
+        """What the bridge has still to give, nL; 0: there is none, or it has given all. A total that has gone on,
+        however far short of 2**32 nL, lies outside of the bridge."""
+        rx = self._app.records.prescription
+        if rx is None or not rx.course.bridge_nl:
+            return 0
+        left = (rx.course.bridge_end - self._app.ledger.volume_nl) & _U32
+        return left if left <= rx.course.bridge_nl else 0
+
+    def rate(self):
+        """The rate of the bridge, nL/day, within what the calibration allows by now."""
+        values = self._app.records.calibration
+        rate = self._app.records.prescription.course.bridge_rate
+        return max(values.min_rate, min(rate, values.max_rate))
+
+    # -- at a commit ------------------------------------------------------------------------------------------
+
+    def plan(self, rx):
+        """(Course, what to tell the operator) for a prescription that is about to be committed. Raises ValueError if a
+        bridge that runs forbids it."""
+        app = self._app
+        old = app.records.prescription
+        course = Course()
+        left = self.left_nl()
+        changes = old is not None and (old.drug, old.concentration) != (rx.drug, rx.concentration)
+        if left and changes:
+            raise ValueError(
+                "drug = %s: a bridge to %s runs, %s left%s"
+                % (drug_text(rx), drug_text(old), units.volume_text(left), CANCEL)
+            )
+        if old is not None and left:
+            course.bridge_nl = old.course.bridge_nl
+            course.bridge_rate = old.course.bridge_rate
+            course.bridge_end = old.course.bridge_end
+            return course, ["bridge: goes on, %s left" % units.volume_text(left)]
+        path_nl = fluid_path.volume_nl(app.records.calibration)
+        if not app.ledger.volume_nl:
+            return course, ["bridge: none, as nothing has been delivered; `prime` fills the path"]
+        if old is None:
+            return course, ["bridge: none, as no prescription was in force; nobody knows what the path holds"]
+        if not changes or not path_nl:
+            return course, []
+        values = app.records.calibration
+        course.bridge_nl = path_nl
+        course.bridge_rate = max(values.min_rate, mean_rate(old, app.courses.mode(), values))
+        course.bridge_end = (app.ledger.volume_nl + path_nl) & _U32
+        return course, self._lines(course, (path_nl, course.bridge_rate), old, rx.mode)
+
+    def _lines(self, course, flow, old, mode):
+        """What a bridge is. flow: (what is left, nL; nL/day). old: the Prescription before it, or None. mode: of the
+        one after it."""
+        left, rate = flow
+        what = "" if old is None else " of %s" % drug_text(old)
+        done = "" if left == course.bridge_nl else ", %s left" % units.volume_text(left)
+        ng = 0 if old is None else old.concentration
+        return [
+            "bridge: %s%s goes on first%s" % (units.volume_text(course.bridge_nl), what, done),
+            "bridge_rate: " + units.both_text(rate, ng, "/day"),
+            "bridge_end: " + self._end_text(left, rate, mode),
+            "bridge_path: " + fluid_path.text(self._app.records),
+        ]
+
+    def _end_text(self, left, rate, mode):
+        """Local time at which so much has flowed, if nothing interrupts it."""
+        app = self._app
+        if mode == STOPPED:
+            return "waits, as the mode is stopped"
+        if app.mode() != ON:
+            return "waits for `resume`; it takes %d s" % self.seconds(left, rate)
+        return civil.iso(*civil.shifted(app.dosing.day, app.dosing.second, self.seconds(left, rate)))
+
+    def seconds_of(self, course):
+        """How long the bridge of a Course about to be committed takes, s; 0: it has none."""
+        left = (course.bridge_end - self._app.ledger.volume_nl) & _U32
+        return self.seconds(left, course.bridge_rate) if course.bridge_nl else 0
+
+    @staticmethod
+    def seconds(volume_nl, rate):
+        """Whole seconds after which so much (nL) has flowed at a rate (nL/day)."""
+        return (volume_nl * _DAY_S + rate - 1) // rate
+
+    # -- what operators see -----------------------------------------------------------------------------------
+
+    def show(self):
+        """Lines about the bridge."""
+        left = self.left_nl()
+        if not left:
+            return ["bridge: none", "path: " + fluid_path.text(self._app.records)]
+        rx = self._app.records.prescription
+        return self._lines(rx.course, (left, self.rate()), self._before(rx), self._app.courses.mode())
+
+    def _before(self, rx):
+        """The newest prescription of another drug or concentration, or None if it cannot be read any more."""
+        try:
+            for payload in History(self._app.board.eeprom).payloads():
+                old = prescription.unpack(payload, self._app.records.calibration)
+                if (old.drug, old.concentration) != (rx.drug, rx.concentration):
+                    return old
+        except (OSError, ValueError):
+            pass  # the volumes are known without it
+        return None
+
+    def status(self):
+        """Lines for `status`."""
+        left = self.left_nl()
+        if not left:
+            return []
+        end = self._end_text(left, self.rate(), self._app.courses.mode())
+        return ["bridge_left_nl: %d" % left, "bridge_end: " + end]

@@ -1,0 +1,229 @@
+"""What changes a therapy for a time: bridge, priming and trial of one pump (F5, F7).
+
+A bridge or a trial is committed with its prescription, as one record. When it ends, dosing follows at once; that it has
+ended is stored too, so that neither a wrapped total nor an RTC that goes back ever begins it again.
+"""
+
+from micropython import const
+
+from firmware import events
+from firmware.bridging import Bridging
+from firmware.prescription import MINIMUM, MODES, STOPPED
+from firmware.schedule import Schedule
+from firmware.trials import Trials
+
+_STORE_EVERY = const(60)  # frames between two tries to store an end: the part must not be worn out by them
+_BRIDGE = events.NAMES["reason"].index("bridge")
+_TRIAL_OVER = events.NAMES["reason"].index("trial_over")
+_DONE, _CANCELLED, _ = range(len(events.NAMES["how"]))
+
+
+class Courses:
+    """Bridge, priming and trial. A refusal is a ValueError that names field, value and what is allowed."""
+
+    def __init__(self, app):
+        """app: app.App."""
+        self._app = app
+        self.bridging = Bridging(app)
+        self.trials = Trials(app)
+        self.priming = None  # priming.Priming, once it is loaded
+        self._begun = None  # the Course that at_commit() made last, until it is in force and logged
+        self._begins_bridge = self._ends_trial = False  # whether it does
+        self._unsaved = None  # the prescription whose Course has still to be stored
+        self._wait = 0  # frames until that is tried again
+
+    # -- what is in force -------------------------------------------------------------------------------------
+
+    def schedule(self):
+        """The Schedule in force now."""
+        records = self._app.records
+        rx = records.prescription
+        if rx is None or records.calibration is None:
+            return Schedule(0, ())
+        if rx.course is self._begun:
+            self._log_begun(rx.course)
+        mode = self.mode()
+        if self.trials.is_over():
+            return Schedule(records.calibration.min_rate if mode == MINIMUM else 0, ())
+        if self.bridging.left_nl() and mode != STOPPED:
+            return Schedule(self.bridging.rate(), ())
+        return rx.schedule(records.calibration)
+
+    def mode(self):
+        """Index of prescription.MODES in force now; None without a prescription."""
+        rx = self._app.records.prescription
+        if rx is None:
+            return None
+        return self.trials.mode_afterwards() if self.trials.is_over() else rx.mode
+
+    def bolus_refusal(self):
+        """None, or why no bolus is given: (index into events.NAMES["reason"], text)."""
+        if self.trials.is_over():
+            return _TRIAL_OVER, "bolus: the trial is over"
+        if self.bridging.left_nl():
+            return _BRIDGE, "bolus: a bridge runs, and the path holds another drug or concentration"
+        return None
+
+    def bridge_left_nl(self):
+        """What the bridge has still to give, nL; 0: none runs."""
+        return self.bridging.left_nl()
+
+    # -- at a commit ------------------------------------------------------------------------------------------
+
+    def at_commit(self, rx, trial=None):
+        """The Course of a prescription that is about to be committed. trial: (seconds, afterwards) if it is on trial.
+        Raises ValueError to refuse it."""
+        course, _ = self.bridging.plan(rx)
+        if trial is not None:
+            self.trials.plan(rx, course, trial)
+        self._begun = course
+        self._begins_bridge = course.bridge_nl > 0 and not self.bridging.left_nl()
+        self._ends_trial = self.trials.left_s() > 0
+        return course
+
+    def lines(self, rx):
+        """What a confirmation says about the path."""
+        try:
+            return self.bridging.plan(rx)[1]
+        except ValueError as error:
+            return ["bridge: " + str(error)]
+
+    def _log_begun(self, course):
+        """A commit has just succeeded."""
+        self._begun = None
+        log = self._app.log.log
+        if self._ends_trial:
+            log("trial_end", how=_CANCELLED)
+        if self._begins_bridge:
+            log("bridge", volume_nl=course.bridge_nl, rate_nl_day=course.bridge_rate)
+        if course.trial_s:
+            log("trial", seconds=course.trial_s, afterwards=course.afterwards)
+
+    # -- ends -------------------------------------------------------------------------------------------------
+
+    def keep(self):
+        """Once a frame: ends a bridge or a trial when its volume or time has come."""
+        records = self._app.records
+        rx = records.prescription
+        if rx is None or not records.recovered[0]:
+            return
+        course = rx.course
+        if course.trial_s and not course.trial_over and not self.trials.left_s():
+            self._store_later(self.trials.ended())
+            self._trial_ended(_DONE)
+            course = rx.course
+        if course.bridge_nl and not self.bridging.left_nl():
+            given = course.bridge_nl
+            self._store_later(_without_bridge(course))
+            self._app.log.log("bridge_end", how=_DONE, given_nl=given)
+            self._app.take_up_schedule()
+        if self._unsaved is not None:
+            self._store()
+
+    def _trial_ended(self, how):
+        self._app.therapy.cancel()
+        self._app.log.log("trial_end", how=how)
+        self._app.take_up_schedule()
+
+    def _store_later(self, course):
+        """What has happened is in force at once, whatever the EEPROM says to it."""
+        rx = self._app.records.prescription
+        rx.course = course
+        self._unsaved = rx
+        self._wait = 0
+
+    def _store(self):
+        app = self._app
+        if self._unsaved is not app.records.prescription:
+            self._unsaved = None  # a later commit has stored more
+            return
+        if self._wait:
+            self._wait -= 1
+            return
+        try:
+            app.records.commit_prescription(self._unsaved)
+            self._unsaved = None
+        except OSError:
+            self._wait = _STORE_EVERY
+            app.log.log("write_failed", record=1)
+
+    def _order(self, name, course):
+        """Put a changed Course in force. Raises ValueError if it cannot be stored; nothing has changed then."""
+        records = self._app.records
+        rx = records.prescription
+        old = rx.course
+        rx.course = course
+        try:
+            records.commit_prescription(rx)
+        except OSError as error:
+            rx.course = old
+            self._app.log.log("write_failed", record=1)
+            raise ValueError("%s: the EEPROM refused it (%s); it goes on" % (name, error))
+        self._unsaved = None
+
+    # -- console ----------------------------------------------------------------------------------------------
+
+    def prime(self, words):
+        """`prime`, `prime show`. Returns lines for the operator."""
+        if words not in ([], ["show"]):
+            raise ValueError("prime: nothing or `show` after it")
+        return self.priming.lines() if words else self.priming.give()
+
+    def bridge(self, words):
+        """`bridge`, `bridge cancel`. Returns lines for the operator."""
+        if words not in ([], ["cancel"]):
+            raise ValueError("bridge: nothing or `cancel` after it")
+        if not words:
+            if self._app.records.calibration is None:
+                raise ValueError("bridge: the pump has no calibration")
+            return self.bridging.show()
+        left = self.bridging.left_nl()
+        if not left:
+            raise ValueError("bridge cancel: none runs")
+        course = self._app.records.prescription.course
+        given = course.bridge_nl - left
+        self._order("bridge cancel", _without_bridge(course))
+        self._app.log.log("bridge_end", how=_CANCELLED, given_nl=given)
+        self._app.take_up_schedule()
+        self._app.record_state()
+        return ()
+
+    def trial(self, words):
+        """`trial`, `trial start NUMBER UNIT then minimum|stopped`, `trial keep|discard|end`. Returns lines."""
+        trials = self.trials
+        if not words:
+            return trials.show()
+        if words[0] == "start":
+            return trials.start(words[1:])
+        if words == ["keep"]:
+            return trials.keep()
+        if words == ["discard"]:
+            return trials.discard()
+        if words != ["end"]:
+            raise ValueError("trial: nothing, `start NUMBER UNIT then minimum|stopped`, keep, discard or end after it")
+        trials.need_running()
+        self._order("trial end", trials.ended())
+        self._trial_ended(_CANCELLED)
+        self._app.record_state()
+        return ()
+
+    def score(self, words):
+        """`score pain N spasticity N EFFECT...`. Returns lines for the operator."""
+        return self.trials.score(words)
+
+    def status(self):
+        """Lines for `status`: what applies."""
+        mode = self.mode()
+        if mode is None:
+            return []
+        found = ["mode: " + MODES[mode]]
+        found += self.bridging.status()
+        if self._app.records.prescription.course.trial_s:
+            found.append("trial_left_s: %d" % self.trials.left_s())
+        return found
+
+
+def _without_bridge(course):
+    course = course.copy()
+    course.bridge_nl = course.bridge_rate = course.bridge_end = 0
+    return course

@@ -1,0 +1,110 @@
+"""Whether a bolus may be given now: prescription, state, flow, rolling limits, lockout (F3; R06 to R09)."""
+
+from micropython import const
+
+from firmware import alarms, boluses, events, units
+from firmware.dosing import ON
+from firmware.prescription import CONTINUOUS, FLEX, NO_LIMIT
+
+_HOUR_S = const(3_600)
+_DAY_S = const(86_400)
+(
+    NOT_PRESCRIBED,
+    STOPPED,
+    ALARM,
+    LOW_RESERVOIR,
+    RUNNING,
+    BRIDGE,
+    TRIAL_OVER,
+    LOCKOUT,
+    MAX_BOLUSES,
+    MAX_PER_HOUR,
+    MAX_PER_DAY,
+    HISTORY_FULL,
+    FLOW,
+    WRITE_FAILED,
+    CLOCK,
+    INTERRUPTION,
+    LATE,
+    COMMIT,
+) = range(len(events.NAMES["reason"]))
+
+
+class Denied(ValueError):
+    """A bolus that is not given. `reason`: index into events.NAMES["reason"]; the text says what would be allowed."""
+
+    def __init__(self, reason, text):
+        super().__init__(text)
+        self.reason = reason
+
+
+def check_state(app):
+    """Raise Denied unless prescription, pump and alarms allow boluses at all. app: app.App."""
+    rx = app.records.prescription
+    if rx is None or rx.mode not in (CONTINUOUS, FLEX):
+        raise Denied(NOT_PRESCRIBED, "bolus: the prescription allows none")
+    check_pump(app)
+
+
+def check_pump(app):
+    """Raise Denied unless pump and alarms allow boluses, priming included."""
+    refusal = app.courses.bolus_refusal()
+    if refusal is not None:
+        raise Denied(*refusal)
+    if app.mode() != ON:
+        raise Denied(STOPPED, "bolus: delivery is stopped")
+    reaction = app.alarms.reaction()
+    if reaction == alarms.NO_BOLUS:
+        raise Denied(LOW_RESERVOIR, "bolus: alarm low_reservoir; a refill comes first")
+    if reaction != alarms.UNCHANGED:
+        raise Denied(ALARM, "bolus: alarm %s" % ", ".join(alarms.codes(app.alarms.active)))
+
+
+def check_dose(app, asked, dose_nl, seconds, start):
+    """Raise Denied unless this dose (nL, over so many seconds) may begin at pump time `start`, s. asked: the words that
+    a refusal begins with. Reaching a limit is allowed (R08)."""
+    _check_flow(app, asked, dose_nl, seconds)
+    _check_windows(app, asked, dose_nl, start)
+    if dose_nl > app.ledger.reservoir_nl:
+        text = "%s: the reservoir should hold %s" % (asked, units.volume_text(app.ledger.reservoir_nl))
+        raise Denied(LOW_RESERVOIR, text)
+
+
+def _check_flow(app, asked, dose_nl, seconds):
+    """Basal and bolus together never exceed the pump's highest rate (R04)."""
+    highest = app.dosing.schedule.highest()
+    max_rate = app.records.calibration.max_rate
+    if dose_nl * _DAY_S > (max_rate - highest) * seconds:
+        least = (dose_nl * _DAY_S + max_rate - highest - 1) // (max_rate - highest) if max_rate > highest else 0
+        allowed = "at least %d s" % least if least else "none, as basal is at the maximum"
+        raise Denied(FLOW, "%s over %d s: %s, for max_rate = %d nL/day" % (asked, seconds, allowed, max_rate))
+
+
+def _check_windows(app, asked, dose_nl, start):
+    """Rolling limits: whole doses of all boluses in the window, this one, a full window of the highest basal (R09)."""
+    rx = app.records.prescription
+    history = app.records.boluses
+    if history.is_full(start, _DAY_S):
+        raise Denied(HISTORY_FULL, "bolus: %d within 24 h, no more can be remembered" % boluses.CAPACITY)
+    highest = app.dosing.schedule.highest()
+    for name, limit, window, reason in (
+        ("hour", rx.max_per_hour, _HOUR_S, MAX_PER_HOUR),
+        ("day", rx.max_per_day, _DAY_S, MAX_PER_DAY),
+    ):
+        if limit == NO_LIMIT:
+            continue
+        room = (limit - history.volume_nl(start, window)) * _DAY_S - highest * window
+        if dose_nl * _DAY_S > room:
+            left = units.both_text(max(0, room) // _DAY_S, rx.concentration)
+            raise Denied(reason, "%s: at most %s, for max_per_%s" % (asked, left, name))
+
+
+def check_patient(app, start):
+    """Raise Denied unless lockout and the day's count allow a patient bolus at pump time `start`, s (R07)."""
+    _, _, lockout, max_per_day = app.records.prescription.patient_bolus
+    history = app.records.boluses
+    last = history.last_start(boluses.PATIENT)
+    if 0 <= last and start - last < lockout:
+        raise Denied(LOCKOUT, "dose: lockout, %d s more" % (last + lockout - start))
+    if history.count(boluses.PATIENT, start, _DAY_S) >= max_per_day:
+        raise Denied(MAX_BOLUSES, "dose: %d within 24 h is the maximum" % max_per_day)

@@ -1,0 +1,179 @@
+"""The programming workflow: stage, compare, confirm what is unusual, commit (F4, F8; R10, R22, R47).
+
+Dosing goes on undisturbed by the prescription in force until a commit, which is one record.
+"""
+
+from firmware import alarms, comparison, library, staging
+
+_REFUSED_EVERY_MS = 60_000
+
+
+class Programming:
+    """The programming of one pump. A refusal is a ValueError that names field, value and what is allowed."""
+
+    def __init__(self, app):
+        """app: app.App."""
+        self._app = app
+        self.staging = staging.Staging()
+        self._refused_at = None  # ticks_ms of the last refusal that was logged
+
+    def program(self, words):
+        """The console verb. Returns lines."""
+        verb = words[0] if words else ""
+        if verb == "show" and len(words) == 1:
+            return comparison.show(self._app.records.prescription, self.staging.complete)
+        if verb == "stage" and len(words) >= 2:
+            return self._stage(words[1], words[2:])
+        if verb == "confirm" and len(words) >= 3:
+            self.confirm(words[1:])
+        elif verb == "commit" and len(words) == 2:
+            self.commit(words[1])
+        elif verb == "discard" and len(words) == 1:
+            self.discard()
+        else:
+            raise ValueError("program: show, stage KEY WORDS, confirm FIELD VALUE, commit DIGEST or discard is needed")
+        return ()
+
+    def _stage(self, key, words):
+        if key == "begin" and not words:
+            self.staging.begin()
+        elif key == "end" and len(words) == 1:
+            return self.stage_end(words[0])
+        elif key in ("begin", "end"):
+            need = "a digest is needed" if key == "end" else "no words after it"
+            raise ValueError("program stage %s: %s" % (key, need))
+        else:
+            try:
+                self.staging.put(key, words)
+            except ValueError:
+                if self.staging.open:
+                    self._refused()
+                raise
+        return ()
+
+    def stage_end(self, digest):
+        """Compute what was staged; host and pump must have come to the same. Returns lines: the comparison with the old
+        one, what it rests on, and what must be confirmed."""
+        if self._app.records.calibration is None:
+            raise ValueError("program stage end: the pump has no calibration; `calibrate` comes first")
+        try:
+            rx = self.staging.end(self._app.records.calibration)
+        except ValueError:
+            self._refused()
+            raise
+        own = staging.digest(rx)
+        if own != digest:
+            self.staging.discard()
+            self._refused()
+            raise ValueError("digest = %s: the pump computed %s; nothing is staged" % (digest, own))
+        return self._shown(rx, own)
+
+    def present(self, rx):
+        """Stage a Prescription that is there already (that of a trial, or the one before it) to be confirmed and
+        committed as any other; it is validated then. Returns the lines of stage_end()."""
+        self.staging.take(rx, None)
+        return self._shown(rx, staging.digest(rx))
+
+    def _shown(self, rx, digest):
+        app = self._app
+        ends = ["library: " + library.LIBRARY, "digest: " + digest]
+        ends += app.operations.calibrating.lines()
+        ends += app.courses.lines(rx)
+        app.log.log("staged", digest=int(digest, 16))
+        return self._answer(app.records.prescription, rx, ends)
+
+    @staticmethod
+    def _answer(active, rx, ends):
+        """The lines, each made when the console takes it: all at once would delay the tick."""
+        for line in comparison.show(active, rx):
+            yield line
+        for line in ends:
+            yield line
+        told = False
+        for text, why in comparison.warnings(active, rx):
+            if not told:
+                yield "to be typed once more: `program confirm FIELD VALUE` for each warning, as it stands there"
+                told = True
+            yield "warning %s: %s" % (text, why)
+
+    def _warnings(self, rx):
+        return list(comparison.warnings(self._app.records.prescription, rx))
+
+    def confirm(self, words):
+        """A warning is retyped: its field and its value, exactly."""
+        if self.staging.complete is None:
+            raise ValueError("program confirm: nothing is staged")
+        text = " ".join(words)
+        known = [warning[0] for warning in self._warnings(self.staging.complete)]
+        if text not in known:
+            allowed = (
+                [name for name in known if name.split(" ")[0] == words[0]] or known or ["nothing is to be confirmed"]
+            )
+            raise ValueError("program confirm %s = %s: %s" % (words[0], " ".join(words[1:]), ", ".join(allowed)))
+        if text not in self.staging.confirmed:
+            self.staging.confirmed.append(text)
+
+    def ready(self, digest=None):
+        """The staged prescription, which this pump can give and of which every warning is confirmed, and the number of
+        warnings. Raises ValueError if there is none, or not with this digest."""
+        rx = self.staging.complete
+        if rx is None:
+            raise ValueError("program commit: nothing is staged")
+        self._app.records.need_loaded("program commit")
+        own = staging.digest(rx)
+        if digest is not None and own != digest:
+            raise ValueError("digest = %s: %s is staged" % (digest, own))
+        if self.staging.calibration is not self._app.records.calibration:
+            rx.validate(self._app.records.calibration)
+        warnings = self._warnings(rx)  # anew: the prescription in force may have changed
+        for text, why in warnings:
+            if text not in self.staging.confirmed:
+                raise ValueError("program commit: `program confirm %s` comes first: %s" % (text, why))
+        return rx, len(warnings)
+
+    def commit(self, digest):
+        """Put the staged prescription in force. Dosing goes on undisturbed until then, and by the new one after."""
+        try:
+            rx, warnings = self.ready(digest)
+            course = self._app.courses.at_commit(rx)
+        except ValueError:
+            self._refused()
+            raise
+        self.put_in_force(rx, course, warnings)
+
+    def put_in_force(self, rx, course, warnings):
+        """Store what ready() returned, with its Course, and dose by it. Raises ValueError if the EEPROM refuses: the
+        old one is in force then."""
+        app = self._app
+        before = rx.course
+        rx.course = course
+        try:
+            app.records.commit_prescription(rx)
+        except OSError as error:
+            rx.course = before  # it may be the one in force
+            app.log.log("write_failed", record=1)
+            raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
+        self.staging.discard()
+        app.therapy.committed()
+        app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
+        app.must_record = True  # the first commit of all is acknowledged by the ledger
+        app.take_up_schedule()
+        app.record_state()
+        number = int(staging.digest(rx), 16)
+        if warnings:
+            app.log.log("confirmed", warnings=warnings, digest=number)
+        app.log.log("committed", digest=number, sequence=app.records.prescriptions.sequence)
+
+    def discard(self):
+        """Forget what is staged."""
+        if not self.staging.open and self.staging.complete is None:
+            raise ValueError("program discard: nothing is staged")
+        self.staging.discard()
+        self._app.log.log("discarded")
+
+    def _refused(self):
+        """Log it, once a minute at most: a host that only makes noise must not fill the log."""
+        now = self._app.board.ticks_ms()
+        if self._refused_at is None or self._app.board.ticks_diff(now, self._refused_at) > _REFUSED_EVERY_MS:
+            self._refused_at = now
+            self._app.log.log("refused")

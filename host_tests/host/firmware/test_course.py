@@ -1,0 +1,360 @@
+"""Bridge and trial as a record, and the arithmetic behind bridge and prime (F5, F7)."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from course_rig import PATH_NL, App, device_rx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware import course, fluid_path, layout
+from firmware.bridging import mean_rate
+from firmware.calibration import Calibration
+from firmware.course import Course
+from firmware.history import History
+from firmware.pages import PAGE, PRESCRIPTION
+from firmware.prescription import CONTINUOUS, FLEX, MINIMUM, STOPPED, Prescription
+from firmware.priming import Priming
+from firmware.schedule import WEEK_S, Schedule
+from firmware.store import Store
+from thecal.programming import MemoryEeprom
+
+U32 = st.integers(0, 0xFFFFFFFF)
+
+
+@given(
+    st.one_of(st.just((0, 0, 0)), st.tuples(st.integers(1, 30_000_000), st.integers(1, 28_800_000), U32)),
+    st.one_of(st.just((0, 0, 0)), st.tuples(st.integers(3_600, 1_209_600), U32, st.sampled_from([0, 1, 0x80, 0x81]))),
+)
+@pytest.mark.requirement("F5", "F7", "I5")
+def test_a_course_survives_its_record(bridge: tuple[int, int, int], trial: tuple[int, int, int]) -> None:
+    payload = struct.pack("<IIIIIB", *bridge, *trial)
+    found = course.unpack(payload)
+    assert len(payload) == course.SIZE == 21
+    assert (found.bridge_nl, found.bridge_rate, found.bridge_end) == bridge
+    assert (found.trial_s, found.trial_start, found.afterwards, found.trial_over) == (
+        *trial[:2],
+        trial[2] & 1,
+        trial[2] >= 0x80,
+    )
+    assert found.pack() == found.copy().pack() == payload
+
+
+@pytest.mark.requirement("I4")
+@pytest.mark.parametrize(
+    "values",
+    [
+        (30_000_001, 1, 0, 0, 0, 0),
+        (1, 0, 0, 0, 0, 0),
+        (1, 28_800_001, 0, 0, 0, 0),
+        (0, 1, 0, 0, 0, 0),
+        (0, 0, 1, 0, 0, 0),
+        (0, 0, 0, 3_599, 0, 0),
+        (0, 0, 0, 1_209_601, 0, 0),
+        (0, 0, 0, 3_600, 0, 2),
+        (0, 0, 0, 0, 1, 0),
+        (0, 0, 0, 0, 0, 1),
+        (0, 0, 0, 0, 0, 0x80),
+    ],
+)
+def test_a_course_that_no_pump_can_be_in_is_damage(values: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="course"):
+        course.unpack(struct.pack("<IIIIIB", *values))
+    with pytest.raises(ValueError, match="22 bytes"):
+        course.unpack(bytes(22))
+
+
+# -- mean rate ------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def flex(draw: Any) -> Prescription:
+    """Periods that do not overlap: one after the other on the same days, the last perhaps over midnight."""
+    rx = Prescription()
+    rx.mode = FLEX
+    rates = st.one_of(st.just(0), st.integers(6_000, 28_800_000))
+    rx.basal = draw(rates)
+    days = draw(st.integers(1, 0x7F))
+    edges = sorted(draw(st.sets(st.integers(0, 1_439), min_size=2, max_size=20)))
+    for start, end in zip(edges[::2], edges[1::2], strict=False):
+        rx.periods.append((days, start, end, draw(rates)))
+    if draw(st.booleans()):
+        rx.periods = [(days, edges[-1], edges[0], draw(rates))]
+    return rx
+
+
+@given(flex())
+@pytest.mark.requirement("F7", "F2")
+def test_the_rate_of_a_bridge_is_the_exact_mean_of_the_week_floored(rx: Prescription) -> None:
+    whole, rest = Schedule(rx.basal, rx.periods).demand(0, WEEK_S)
+    exact = (whole + Fraction(rest, 86_400)) / 7
+    assert mean_rate(rx, FLEX, Calibration()) == exact.numerator // exact.denominator
+
+
+@pytest.mark.requirement("F7")
+def test_the_mean_of_a_mode_without_basal() -> None:
+    rx = device_rx(basal="5 mL/day")
+    values = Calibration(min_rate=7_000)
+    assert [mean_rate(rx, mode, values) for mode in (CONTINUOUS, MINIMUM, STOPPED)] == [5_000_000, 7_000, 0]
+
+
+# -- path -----------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 10_000_000), st.integers(0, 2_000), st.integers(0, 10_000_000))
+@pytest.mark.requirement("F7")
+def test_the_path_is_tubing_and_catheter_rounded_down_once(tubing: int, length: int, per_mm: int) -> None:
+    values = Calibration(tubing_nl=tubing, catheter_mm=length, catheter_pl_per_mm=per_mm)
+    exact = tubing + Fraction(length * per_mm, 1_000)
+    found = fluid_path.volume_nl(values)
+    assert 0 <= exact - found < 1
+    assert found <= 30_000_000  # what a Course takes
+
+
+@pytest.mark.requirement("F7", "R50")
+@pytest.mark.parametrize(("tubing", "shown", "whole"), [(199_000, "199 uL", "375 uL"), (140_000, "140 uL", "316 uL")])
+def test_a_wrong_tubing_volume_is_seen_wherever_a_volume_rests_on_it(tubing: int, shown: str, whole: str) -> None:
+    """The constant of the 2016 recall was 0.199 instead of 0.140 mL."""
+    app = App(tubing_nl=tubing)
+    version = f"calibration version {app.records.calibrations.sequence}"
+    rx = device_rx(drug="morphine", concentration="1 mg/mL")
+    for lines in (app.courses.bridge([]), app.courses.lines(rx)):
+        (line,) = [line for line in lines if "path" in line.split(":")[0]]
+        assert "tubing " + shown in line
+        assert whole in line
+        assert line.endswith(version)
+
+
+# -- prime ----------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.integers(0, 10_000_000),
+    st.integers(0, 2_000),
+    st.integers(0, 28_800_000),
+    st.integers(1, 28_800_000),
+)
+@pytest.mark.requirement("F7", "R04", "R21")
+def test_a_prime_takes_the_least_whole_seconds_that_the_maximum_allows(
+    tubing: int, length: int, basal: int, max_rate: int
+) -> None:
+    values = Calibration(tubing_nl=tubing, catheter_mm=length, min_rate=1, max_rate=max_rate)
+    volume = fluid_path.volume_nl(values)
+    app = SimpleNamespace(
+        records=SimpleNamespace(calibration=values, calibrations=SimpleNamespace(sequence=3), prescription=None),
+        dosing=SimpleNamespace(schedule=Schedule(basal, ())),
+    )
+
+    def fits(seconds: int) -> bool:
+        return Fraction(volume * 86_400, seconds) + basal <= max_rate
+
+    if volume and not fits(86_400):
+        with pytest.raises(ValueError, match=r"prime = .*: the basal rate leaves"):
+            Priming(app).lines()
+        return
+    lines = Priming(app).lines()
+    if not volume:
+        assert len(lines) == 1
+        return
+    (seconds,) = [int(line.split(": ")[1]) for line in lines if line.startswith("prime_s: ")]
+    assert fits(seconds)
+    assert seconds == 1 or not fits(seconds - 1)
+
+
+# -- history --------------------------------------------------------------------------------------------------
+
+
+def store_on(eeprom: MemoryEeprom) -> Store:
+    return Store(eeprom, layout.PRESCRIPTION_FIRST, layout.PRESCRIPTION_SLOTS, layout.PRESCRIPTION_PAGES, PRESCRIPTION)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=550), min_size=1, max_size=9), st.integers(0, 3), st.booleans())
+@pytest.mark.requirement("F5")
+def test_the_history_is_what_was_replaced_newest_first(payloads: list[bytes], rotten: int, wraps: bool) -> None:
+    eeprom = MemoryEeprom()
+    store = store_on(eeprom)
+    store.sequence = 0xFFFFFFFC if wraps else -1
+    for payload in payloads:
+        store.commit(payload)
+    before = bytes(eeprom.memory)
+    assert list(History(eeprom).payloads()) == payloads[-2:-5:-1]
+    assert eeprom.memory == before
+    # A slot that has rotted is left out, and nothing else.
+    expected = payloads[-2:-5:-1]
+    if rotten < len(expected):
+        slot = (len(payloads) - 2 - rotten) % layout.PRESCRIPTION_SLOTS
+        eeprom.memory[(layout.PRESCRIPTION_FIRST + slot * layout.PRESCRIPTION_PAGES) * PAGE + 12] ^= 4
+        del expected[rotten]
+    assert list(History(eeprom).payloads()) == expected
+
+
+# -- bridge ---------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 1 << 40), st.lists(st.integers(0, 400_000), max_size=12))
+@pytest.mark.requirement("F7", "F10")
+def test_a_bridge_lasts_until_the_ledger_has_counted_the_path_and_never_comes_back(
+    delivered: int, parts: list[int]
+) -> None:
+    """Wherever the total stands, and over its wrap-around at 2**32 nL; with a reset at every point."""
+    app = App(delivered)
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"))
+    assert app.events == [("bridge", {"volume_nl": PATH_NL, "rate_nl_day": 1_000_000})]
+    given_nl = 0
+    for part in parts:
+        app.deliver(part)
+        given_nl += part
+        app.restart()
+        app.courses.keep()
+        assert app.courses.bridge_left_nl() == max(0, PATH_NL - given_nl)
+        assert app.rate() == (1_000_000 if given_nl < PATH_NL else 6_000_000)
+        assert (app.courses.bolus_refusal() is None) == (given_nl >= PATH_NL)
+    app.deliver(max(0, PATH_NL - given_nl))
+    app.courses.keep()
+    assert app.events[1:] == [("bridge_end", {"how": 0, "given_nl": PATH_NL})]
+    app.deliver((1 << 32) - PATH_NL // 2)
+    for _ in range(2):
+        app.courses.keep()
+        assert app.rate() == 6_000_000
+        assert app.courses.bridge_left_nl() == 0
+        app.restart()
+    assert len(app.events) == 2
+
+
+@pytest.mark.requirement("F7", "F10")
+def test_an_end_that_cannot_be_stored_is_followed_at_once_and_stored_later() -> None:
+    app = App()
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"))
+    app.refuse_prescriptions()
+    app.deliver(PATH_NL)
+    for _ in range(60):
+        app.courses.keep()
+        assert app.rate() == 6_000_000
+    assert app.codes() == ["bridge", "bridge_end", "write_failed"]  # one try a minute
+    app.restart()
+    assert app.rate() == 6_000_000
+    app.refuse_prescriptions("")
+    app.courses.keep()
+    app.restart()
+    rx = app.records.prescription
+    assert rx is not None
+    assert rx.course.bridge_nl == 0
+
+
+@pytest.mark.requirement("F7", "F10")
+def test_what_waits_to_be_stored_never_undoes_a_later_commit() -> None:
+    app = App()
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"))
+    app.refuse_prescriptions()
+    app.deliver(PATH_NL)
+    app.courses.keep()
+    app.refuse_prescriptions("")
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="7 mL/day"))
+    for _ in range(70):
+        app.courses.keep()
+    app.restart()
+    assert app.rate() == 7_000_000
+
+
+@pytest.mark.requirement("F7")
+def test_a_bridge_goes_on_under_a_new_dose_and_refuses_a_new_drug() -> None:
+    app = App()
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"))
+    app.deliver(100_000)
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="3 mL/day"))
+    assert app.courses.bridge_left_nl() == PATH_NL - 100_000
+    assert app.rate() == 1_000_000
+    other = device_rx(drug="morphine", concentration="2 mg/mL", basal="3 mL/day")
+    with pytest.raises(ValueError, match="drug = morphine 2000 ug/mL: a bridge to morphine 1000 ug/mL runs, 216 uL"):
+        app.courses.at_commit(other)
+    assert "a bridge to morphine 1000 ug/mL runs" in app.courses.lines(other)[0]
+    with pytest.raises(ValueError, match="a bridge"):
+        app.courses.at_commit(device_rx())  # back to the old drug: the path holds both
+    assert app.courses.bridge(["cancel"]) == ()
+    assert app.events[1:] == [("bridge_end", {"how": 1, "given_nl": 100_000})]
+    assert app.rate() == 3_000_000
+    app.restart()
+    assert app.rate() == 3_000_000
+    with pytest.raises(ValueError, match="none runs"):
+        app.courses.bridge(["cancel"])
+    app.commit(other)
+    assert app.events[2:] == [("bridge", {"volume_nl": PATH_NL, "rate_nl_day": 3_000_000})]
+
+
+@pytest.mark.requirement("F7")
+def test_a_stopped_prescription_gives_nothing_and_its_bridge_waits() -> None:
+    app = App()
+    app.commit(_stopped())
+    assert app.rate() == 0
+    app.restart()
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"))
+    assert app.rate() == 1_000_000
+    assert app.courses.bridge_left_nl() == PATH_NL
+    assert app.codes() == ["bridge"]
+
+
+def _stopped() -> Any:
+    rx = device_rx(drug="morphine", concentration="1 mg/mL")
+    rx.mode = STOPPED
+    rx.basal = 0
+    return rx
+
+
+@pytest.mark.requirement("F7")
+def test_after_a_stopped_prescription_a_bridge_has_the_lowest_rate() -> None:
+    app = App()
+    rx = _stopped()
+    rx.drug, rx.concentration = "saline", 0
+    app.commit(rx)
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"))
+    assert app.rate() == 6_000
+
+
+@pytest.mark.requirement("F7")
+def test_there_is_no_bridge_from_an_empty_or_an_unknown_path() -> None:
+    fresh = App(0)
+    rx = device_rx(drug="morphine", concentration="1 mg/mL")
+    assert fresh.courses.lines(rx) == ["bridge: none, as nothing has been delivered; `prime` fills the path"]
+    assert fresh.courses.at_commit(rx).pack() == Course().pack()
+    app = App()
+    app.records.prescription = None
+    assert "nobody knows what the path holds" in app.courses.lines(rx)[0]
+    assert app.courses.at_commit(rx).pack() == Course().pack()
+    app.courses.keep()
+    assert app.courses.schedule().highest() == 0
+    assert (app.courses.mode(), app.courses.status(), app.courses.bolus_refusal()) == (None, [], None)
+    assert App().courses.lines(device_rx(basal="2 mL/day")) == []
+    assert App(tubing_nl=0, catheter_mm=0).courses.lines(rx) == []
+
+
+@pytest.mark.requirement("F7", "F8", "R50")
+def test_the_confirmation_shows_the_bridge_in_volume_and_in_the_mass_of_the_old_drug() -> None:
+    app = App()
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL"))
+    app.deliver(PATH_NL)
+    app.courses.keep()
+    lines = app.courses.lines(device_rx(drug="morphine", concentration="2 mg/mL", basal="1 mL/day"))
+    assert lines[:3] == [
+        "bridge: 316 uL of morphine 1000 ug/mL goes on first",
+        "bridge_rate: 1000 uL/day (1000 ug/day)",
+        "bridge_end: 2026-03-02T07:35:03",  # 0.316 d, rounded up to a second
+    ]
+
+
+@pytest.mark.requirement("F7", "F10")
+def test_an_order_that_cannot_be_stored_is_refused_and_nothing_has_changed() -> None:
+    app = App()
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"), (7 * 86_400, 0))
+    app.refuse_prescriptions()
+    for order in (app.courses.bridge, app.courses.trial):
+        with pytest.raises(ValueError, match=r"(bridge cancel|trial end): the EEPROM refused it .*; it goes on"):
+            order(["cancel"] if order == app.courses.bridge else ["end"])
+    app.courses.keep()
+    assert app.rate() == 1_000_000
+    assert app.courses.bridge_left_nl() == PATH_NL
+    assert app.codes() == ["bridge", "trial", "write_failed", "write_failed"]

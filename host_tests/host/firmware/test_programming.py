@@ -1,0 +1,254 @@
+"""From a staged prescription to one in force: what is unusual has to be typed once more (F4, F8; R10, R22)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prescription_oracle import PUMP, mass_ng, prescriptions
+from pump_rig import Pump, prescription
+
+from firmware import drugs
+from firmware.comparison import warnings
+from firmware.layout import PRESCRIPTION_PAGES, PRESCRIPTION_SLOTS
+from firmware.prescription import CONTINUOUS, NO_LIMIT, Prescription
+
+BACLOFEN = {"drug": "baclofen", "concentration": "2000 ug/mL"}
+PATIENT = {"dose": "10 ug", "over": "5 min", "lockout": "2 h", "max_per_day": 4}
+
+
+@pytest.fixture(name="pump")
+def running_pump() -> Iterator[Pump]:
+    running = Pump(prescription(**BACLOFEN, basal="100 ug/day", patient_bolus=PATIENT))
+    yield running
+    assert sum(running.twin.resets.values()) == 1
+    running.close()
+
+
+def refused(pump: Pump, line: str) -> str:
+    answer = pump.ask(line)
+    assert len(answer) == 1
+    assert answer[0].startswith("error: ")
+    return answer[0][7:]
+
+
+def told(answer: list[str]) -> list[str]:
+    return [line for line in answer if line.startswith("warning ")]
+
+
+@pytest.mark.requirement("F4", "F8", "R10", "R22")
+def test_a_soft_limit_must_be_typed_once_more_and_is_logged(pump: Pump):
+    old = pump.status()["prescription"]
+    digest, answer = pump.stage(prescription(**BACLOFEN, basal="999 ug/day"))
+    assert told(answer) == []
+    digest, answer = pump.stage(prescription(**BACLOFEN, basal="1200 ug/day"))
+    why = "above 1000 ug/day, the soft limit of baclofen; ten times or more from 50 uL/day (100 ug/day)"
+    assert answer[-2:] == [
+        f"warning basal 1200 ug/day: {why}",
+        "ok",
+    ]
+    for _ in range(2):
+        assert refused(pump, f"program commit {digest}").startswith(
+            "program commit: `program confirm basal 1200 ug/day` comes first: above 1000 ug/day"
+        )
+        assert refused(pump, "program confirm basal 120 ug/day") == (
+            "program confirm basal = 120 ug/day: basal 1200 ug/day"
+        )
+        assert refused(pump, "program confirm rate 1200 ug/day") == (
+            "program confirm rate = 1200 ug/day: basal 1200 ug/day"
+        )
+    assert pump.status()["prescription"] == old
+    for _ in range(2):
+        assert pump.ask("program confirm basal 1200 ug/day") == ["ok"]
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+    assert pump.status()["prescription"] == f"{digest} continuous"
+    log = pump.ask("log 4", 2)
+    assert [line.split()[3] for line in log[:-1]][-2:] == ["confirmed", "committed"]
+    assert f"warnings=1 digest={digest}" in log[-3]
+
+
+@pytest.mark.requirement("F4", "R10", "R22")
+def test_every_warning_needs_its_own_confirmation(pump: Pump):
+    bolus = {**PATIENT, "dose": "1 ug"}
+    digest, answer = pump.stage(prescription(**BACLOFEN, basal="1000.002 ug/day", patient_bolus=bolus))
+    assert [line.split(":")[0] for line in told(answer)] == [
+        "warning basal 1000.002 ug/day",
+        "warning patient_bolus 1 ug",
+    ]
+    for field in ("patient_bolus 1 ug", "basal 1000.002 ug/day"):
+        assert "comes first" in refused(pump, f"program commit {digest}")
+        assert pump.ask(f"program confirm {field}") == ["ok"]
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+
+
+@pytest.mark.requirement("F4", "R22")
+def test_a_confirmation_holds_for_what_was_staged_and_not_for_what_is_staged_after_it(pump: Pump):
+    assert refused(pump, "program confirm basal 1200 ug/day") == "program confirm: nothing is staged"
+    rx = prescription(**BACLOFEN, basal="1200 ug/day")
+    for again in ("program discard", "program stage begin"):
+        digest, _ = pump.stage(rx)
+        assert pump.ask("program confirm basal 1200 ug/day") == ["ok"]
+        assert pump.ask(again) == ["ok"]
+        digest, _ = pump.stage(rx)
+        assert "comes first" in refused(pump, f"program commit {digest}")
+    assert refused(pump, "program confirm basal").startswith("program: show, stage")
+    digest, _ = pump.stage(prescription(**BACLOFEN, basal="101 ug/day", patient_bolus=PATIENT))
+    assert refused(pump, "program confirm basal 101 ug/day") == (
+        "program confirm basal = 101 ug/day: nothing is to be confirmed"
+    )
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+
+
+@pytest.mark.requirement("F4", "R04")
+def test_a_commit_checks_again_when_the_calibration_is_another_one(pump: Pump):
+    faster = {**PATIENT, "over": "4 min"}  # 5 uL: 1.8 mL/day, before 1.44 mL/day
+    digest, _ = pump.stage(prescription(**BACLOFEN, basal="100 ug/day", patient_bolus=faster))
+    pump.ask("stop")
+    assert pump.ask("calibrate set max_rate 1600000") == ["ok"]
+    assert pump.ask("calibrate commit")[-1] == "ok"
+    assert refused(pump, f"program commit {digest}").startswith("patient_bolus dose = 5000 nL over 240 s: at most")
+
+
+@pytest.mark.requirement("F4", "F12")
+def test_refusals_are_logged_once_a_minute_at_most(pump: Pump):
+    pump.ask("program commit 12345678")
+    pump.ask("program stage begin")
+    for line in ("period mon", "patient_bolus 1 2 3", "end 00000000", "begin", "end 00000000"):
+        pump.ask(f"program stage {line}")
+    assert pump.codes().count("refused") == 1
+    pump.run(61)
+    refused(pump, "program stage scheduled_bolus x y z")
+    assert pump.codes().count("refused") == 2
+
+
+@pytest.mark.requirement("F4", "I5")
+def test_a_part_that_refuses_keeps_what_was_confirmed_for_another_try(pump: Pump):
+    old = pump.status()["prescription"]
+    digest, _ = pump.stage(prescription(**BACLOFEN, basal="1200 ug/day"))
+    assert pump.ask("program confirm basal 1200 ug/day") == ["ok"]
+    worn = set(range(PRESCRIPTION_SLOTS * PRESCRIPTION_PAGES))
+    pump.bench.eeprom.worn.update(worn)
+    assert refused(pump, f"program commit {digest}").startswith("program commit: the EEPROM refused it")
+    assert pump.status()["prescription"] == old
+    pump.bench.eeprom.worn.difference_update(worn)
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+
+
+def rx_of(**values: object) -> Prescription:
+    rx = Prescription()
+    rx.patient, rx.drug, rx.concentration, rx.mode, rx.basal = "p", "baclofen", 2_000_000, CONTINUOUS, 50_000
+    for name, value in values.items():
+        setattr(rx, name, value)
+    rx.validate(PUMP)
+    return rx
+
+
+FULL = ("baclofen", (0, 10**9), (0, 20_001, 1_000_001, 0), (1_001, 30_003, 0), (1_700_001, 0))
+
+
+@pytest.mark.requirement("F8", "R10")
+@pytest.mark.parametrize("concentration", [50_000, 2_000_000, 1_999_999, 777_777])
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [("basal", 20_001, 1_000_001), ("scheduled_bolus_1", 1_001, 30_003), ("patient_bolus", 1_001, 30_003)],
+)
+def test_soft_limits_warn_from_the_first_nanolitre_beyond_them(
+    field: str, low: int, high: int, concentration: int, monkeypatch: pytest.MonkeyPatch
+):
+    rows = tuple(FULL if found[0] == "baclofen" else found for found in drugs.DRUGS)
+    monkeypatch.setattr(drugs, "DRUGS", rows)
+    least = -(-low * 1_000_000 // concentration)
+    most = high * 1_000_000 // concentration
+    for nl, why in ((least - 1, "below"), (least, ""), (most, ""), (most + 1, "above"), (0, "")):
+        rx = Prescription()
+        rx.patient, rx.drug, rx.mode, rx.concentration = "p", "baclofen", CONTINUOUS, concentration
+        if field == "basal":
+            if nl and nl < PUMP.min_rate:
+                continue
+            rx.basal = nl
+        elif nl:
+            bolus = (nl, 3_600, 3_600, 1)
+            rx.patient_bolus, rx.scheduled = (bolus, []) if field == "patient_bolus" else (None, [(1, 0, nl, 3_600)])
+        rx.validate(PUMP)
+        found = list(warnings(None, rx))
+        assert [text.split(" ")[0] for text, _ in found] == ([field] if why else [])
+        assert all(reason.startswith(why) for _, reason in found)
+
+
+@pytest.mark.requirement("F8", "R10")
+def test_the_most_of_a_day_has_a_soft_limit_too(monkeypatch: pytest.MonkeyPatch):
+    rows = tuple(FULL if found[0] == "baclofen" else found for found in drugs.DRUGS)
+    monkeypatch.setattr(drugs, "DRUGS", rows)
+    rx = rx_of(basal=400_000, patient_bolus=(10_000, 3_600, 3_600, 24))  # 1,280 ug
+    assert list(warnings(None, rx)) == []
+    rx = rx_of(basal=450_000, patient_bolus=(15_000, 3_600, 3_600, 24))  # 1,620 ug
+    assert list(warnings(None, rx)) == []
+    rx = rx_of(basal=490_001, patient_bolus=(15_000, 3_600, 3_600, 24))  # 1,700.002 ug
+    assert list(warnings(None, rx)) == [
+        ("day_at_most 1700.002 ug", "above 1700.001 ug, the soft limit of baclofen"),
+    ]
+
+
+@pytest.mark.requirement("F4", "F8", "R22")
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {}, []),
+        ({}, {"basal": 500_000}, ["basal 1000 ug/day"]),
+        ({}, {"basal": 499_999}, []),
+        ({"basal": 60_000}, {"basal": 6_000}, ["basal 12 ug/day"]),
+        ({"basal": 60_000}, {"basal": 6_001}, []),
+        ({"basal": 60_000}, {"basal": 0}, []),
+        ({"basal": 0}, {"basal": 60_000}, []),
+        (
+            {"mode": 2, "periods": [(1, 0, 60, 6_000)]},
+            {"mode": 2, "periods": [(1, 0, 60, 60_000)]},
+            ["period_1 120 ug/day"],
+        ),
+        ({}, {"mode": 2, "periods": [(1, 0, 60, 500_000)]}, ["period_1 1000 ug/day"]),
+        ({"scheduled": [(1, 0, 100, 60)]}, {"scheduled": [(1, 0, 1_000, 60)]}, ["scheduled_bolus_1 2 ug"]),
+        ({"scheduled": [(1, 0, 100, 60)]}, {"scheduled": [(1, 0, 999, 60)]}, []),
+        ({}, {"scheduled": [(1, 0, 1_000, 60)]}, []),
+        ({"patient_bolus": (100, 60, 600, 1)}, {"patient_bolus": (10, 60, 600, 1)}, ["patient_bolus 0.02 ug"]),
+        (
+            {"patient_bolus": (100, 60, 600, 1)},
+            {"patient_bolus": (100, 60, 60, 10)},
+            ["lockout 1 min", "boluses_per_day 10"],
+        ),
+        ({"patient_bolus": (100, 60, 600, 1)}, {}, []),
+        ({"max_per_hour": 3_000}, {"max_per_hour": 30_000}, ["max_per_hour 60 ug"]),
+        ({"max_per_day": 500_000}, {"max_per_day": 50_000}, ["max_per_day 100 ug"]),
+        ({"max_per_day": 50_000}, {"max_per_day": NO_LIMIT}, ["max_per_day none"]),
+        ({"max_per_day": NO_LIMIT}, {"max_per_day": 50_000}, []),
+        ({"concentration": 500_000}, {"concentration": 50_000, "basal": 500_000}, ["concentration 50 ug/mL"]),
+        ({"concentration": 500_000}, {"concentration": 50_000}, None),
+        ({"concentration": 500_000}, {"concentration": 2_000_000, "basal": 125_000}, ["basal 250 ug/day"]),
+        ({"max_per_day": 50_000}, {"mode": 3, "basal": 0}, []),
+        ({"mode": 3, "basal": 0}, {"basal": 200_000, "max_per_day": 200_000}, []),
+        ({"drug": "saline", "concentration": 0, "basal": 6_000}, {"basal": 60_000}, ["basal 120 ug/day"]),
+    ],
+)
+def test_a_change_of_ten_times_or_more_must_be_typed_once_more(
+    before: dict[str, object], after: dict[str, object], expected: list[str] | None
+):
+    if expected is None:  # 50 uL/day of 50 ug/mL are less than baclofen may be
+        with pytest.raises(ValueError, match="at least 12 ug/day"):
+            rx_of(**after)
+        return
+    assert [text for text, _ in warnings(rx_of(**before), rx_of(**after))] == expected
+
+
+@pytest.mark.requirement("F4", "F8", "R22")
+@given(prescriptions(), st.integers(1, 400), st.integers(1, 40))
+def test_a_basal_rate_is_compared_by_mass_exactly(rx: Prescription, times: int, parts: int):
+    if rx.mode != CONTINUOUS or not rx.concentration or not rx.basal:
+        return
+    old = deepcopy(rx)
+    old.basal = max(1, rx.basal * parts // times)
+    found = [text for text, why in warnings(old, rx) if text.startswith("basal ") and "ten times" in why]
+    ratio = Fraction(mass_ng(rx.basal, rx), mass_ng(old.basal, old))
+    assert bool(found) == (ratio >= 10 or ratio <= Fraction(1, 10))

@@ -1,0 +1,138 @@
+"""docs/CONSOLE.md says what the pump says: commands, help, events, alarms, status, refusals (F12). Whoever has only the
+document must be right."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from thecal.paths import ROOT
+from thecal.programming import firmware
+
+pytestmark = pytest.mark.requirement("F12")
+
+DOCUMENT = (ROOT / "docs" / "CONSOLE.md").read_text("utf-8")
+HELP: tuple[str, ...] = firmware("commands")._HELP
+events = firmware("events")
+DELIVERY = ("unchanged", "no new bolus", "lowest rate above 0 of the schedule in force, no bolus", "stops")
+
+
+def section(title: str) -> str:
+    """The text below a heading, up to the next one of its level or above."""
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^##? |^### |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title}"
+    return found.group(2)
+
+
+def table(title: str) -> list[list[str]]:
+    """The cells of the rows of a section's table, without its head."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines[2:]]
+
+
+def verbs() -> set[str]:
+    """The verbs that the firmware knows."""
+
+    class Anything(SimpleNamespace):
+        def __getattr__(self, name: str) -> Anything:
+            return Anything()
+
+    return set(firmware("commands").Commands(Anything())._verbs)
+
+
+def test_help_names_every_verb_in_lines_that_a_terminal_shows() -> None:
+    words = {word for line in HELP for word in line.split(" ")}
+    assert {verb for verb in verbs() if verb not in words} == set()
+    assert [line for line in HELP if len(line) > 78 or not line.isascii()] == []
+    keys = firmware("staging")._KEYS.split(", ")
+    text = " ".join(" ".join(HELP).split())
+    assert "KEY WORDS` with " + ", ".join(keys) in text
+
+
+def test_the_table_of_commands_names_every_verb() -> None:
+    lines = [row[0].strip("`") for row in table("Commands")]
+    assert {line.split(" ", 1)[0] for line in lines} == verbs()
+    assert len(lines) == len(set(lines))
+
+
+def test_the_table_of_keys_is_that_of_the_firmware() -> None:
+    named = {key for row in table("A prescription, line by line") for key in re.findall(r"`(\w+)`", row[0])}
+    assert named == set(firmware("staging")._KEYS.split(", "))
+
+
+def test_the_table_of_events_is_the_firmwares() -> None:
+    found = [(int(row[0]), row[1].strip("`"), row[2], re.findall(r"`(\w+)`", row[3])) for row in table("Events")]
+    wanted = [
+        (number, code, "that of the alarm" if code == "alarm" else severity, list(fields))
+        for number, (code, severity, fields) in enumerate(events.TABLE)
+    ]
+    assert found == wanted
+
+
+def test_every_name_in_an_event_is_told() -> None:
+    text = section("Events")
+    for field, words in events.NAMES.items():
+        if field in ("alarm", "reason"):
+            continue
+        first = next(line for line in text.splitlines() if f"`{field}`" in line)
+        lines = [line for line in text.splitlines() if f"`{field}`" in line]
+        for word in words:
+            assert any(re.search(rf"\b{word}\b", line) for line in lines), f"{field}: {word}; {first}"
+    reasons = [name for row in table("Boluses") for name in re.findall(r"`(\w+)`", row[0])]
+    assert sorted(reasons) == sorted(events.NAMES["reason"])
+
+
+def test_the_table_of_alarms_is_the_firmwares() -> None:
+    found = [tuple(row[:3]) for row in table("Alarms")]
+    assert [row[0].strip("`") for row in found] == [row[0] for row in firmware("alarms").TABLE]
+    for (code, priority, delivery), row in zip(found, firmware("alarms").TABLE, strict=True):
+        assert priority == row[1], code
+        assert delivery.removesuffix(", survives resets").removesuffix(" (stopped)") == DELIVERY[row[2]], code
+        assert delivery.endswith(", survives resets") == row[3], code
+
+
+def test_every_status_key_is_in_the_table_and_in_the_firmware() -> None:
+    named = [key for row in table("Status") for key in re.findall(r"`(\w+)`", row[0])]
+    assert len(named) == len(set(named))
+    sources = "".join(path.read_text("utf-8") for path in sorted((ROOT / "firmware").glob("*.py")))
+    assert [key for key in named if f'"{key}: ' not in sources] == []
+    shown = re.findall(r"^status\n(.*?)^ok$", section("A worked example"), re.MULTILINE | re.DOTALL)
+    assert len(shown) == 2
+    for answer in shown:
+        keys = [line.partition(": ")[0] for line in answer.splitlines()]
+        assert [key for key in keys if key not in named] == []
+        assert keys == sorted(keys, key=named.index), "in the order of the table"
+
+
+def test_the_console_takes_what_the_document_says() -> None:
+    console = firmware("console")
+    for number in (console.MAX_LINE, console._BYTES_PER_TURN, console._OUTPUT_PER_TURN):
+        assert f"{number} " in section("Line discipline")
+    layout = firmware("layout")
+    assert f"({layout.EVENTS_PAGES} events, {layout.FAULTS_PAGES} faults)" in section("Events")
+
+
+@pytest.mark.requirement("F6", "F9")
+def test_the_thresholds_of_the_alarms_are_the_firmwares() -> None:
+    rows = {row[0].strip("`"): row[3] for row in table("Alarms")}
+    reservoir, battery = firmware("reservoir"), firmware("battery")
+    assert f"{reservoir.EMPTY_BELOW_MV} mV or less" in rows["reservoir_empty"]
+    assert f"below {battery._DEPLETED_MV:,} mV" in rows["battery_depleted"]
+    assert f"of {battery._DEPLETED_MV + battery._HYSTERESIS_MV:,} mV or more" in rows["battery_depleted"]
+    assert f"below {battery._LOW_MV:,} mV" in rows["battery_low"]
+    assert f"of {battery._LOW_MV + battery._HYSTERESIS_MV:,} mV or more" in rows["battery_low"]
+    assert f"{reservoir.REFILL_DUE_S // 3_600} h ahead" in rows["refill_due"]
+    assert f"{firmware('therapy')._DENIED_S} s" in rows["bolus_denied"]
+    assert (reservoir.APART_SHARE, reservoir.TOGETHER_SHARE) == (20, 40)  # a twentieth, a fortieth
+    assert (reservoir.DWELL, reservoir.APART_READINGS * 4) == (2, 60)
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        for name, link in re.findall(r"\]\(([A-Z]*(?:\.md)?)#([^)]*)\)", path.read_text("utf-8")):
+            target = ROOT / "docs" / name if name else path
+            titles = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE)
+            headings = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert link in headings, f"{path.name}: {name}#{link}"

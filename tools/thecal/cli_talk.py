@@ -1,0 +1,47 @@
+"""What the commands of `thecal` that talk to a pump share: send lines, show answers, ask before anything changes."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from thecal.cli_common import NO_PUMP, REFUSED, WRONG_USE, fail
+from thecal.link import NoPump, PumpLink, Reply, parse_status
+
+
+def ask(port: str, *lines: str) -> list[Reply]:
+    """Send lines to the pump. The first refusal ends the command."""
+    replies = []
+    try:
+        with PumpLink(port) as link:
+            for line in lines:
+                reply = link.command(line)
+                if not reply.ok:
+                    fail(REFUSED, reply.reason)
+                replies.append(reply)
+    except NoPump as error:
+        fail(NO_PUMP, error)
+    except ValueError as error:
+        fail(WRONG_USE, error)
+    return replies
+
+
+def show(reply: Reply) -> None:
+    """Print the lines of an answer."""
+    for line in reply.lines:
+        print(line)
+
+
+def print_reply(reply: Reply, as_json: bool) -> None:
+    """Print `key: value` lines, or the JSON object that they make."""
+    if as_json:
+        print(json.dumps(parse_status(reply.lines), indent=2))
+    else:
+        show(reply)
+
+
+def need_yes(question: str, yes: bool) -> None:
+    """Go on only if the operator says so, or has said so before."""
+    if not yes and not typer.confirm(question, err=True):
+        fail(REFUSED, "not confirmed: nothing was changed")
