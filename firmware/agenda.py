@@ -9,6 +9,7 @@ from firmware import boluses, civil
 _DAY_S = civil.SECONDS_PER_DAY
 _WEEK = const(7)
 _LATE_S = const(3)  # a tick that is late, or a step of the clock, still finds what fell due
+_AHEAD_MAX_S = const(7 * 86_400)
 
 
 class Agenda:
@@ -18,7 +19,9 @@ class Agenda:
     def __init__(self):
         self._items = ()  # (second of the day, index, mask of days)
         self._therapy = 0
-        self._seen = 0  # local time, s since 2000, up to which everything has been looked at
+        # Local time, s since 2000, up to which everything has been given or skipped. A clock that is set back does not
+        # bring it back: what was skipped is not given later.
+        self._seen = 0
 
     def lay(self, rx):
         """Take up the boluses of a prescription, or None."""
@@ -29,8 +32,15 @@ class Agenda:
             self._items = tuple(sorted(found))
 
     def begin(self, day, second):
-        """Everything up to this local time has been looked at."""
+        """The calendar begins here: at a start, and with a new prescription."""
         self._seen = day * _DAY_S + second
+
+    def moved(self, day, second):
+        """The clock shows this local time now. What lies behind is done with, and what lies ahead only if it was
+        before; but a clock that was wrong by more than a week must not silence the schedule for as long."""
+        now = day * _DAY_S + second
+        if not now < self._seen <= now + _AHEAD_MAX_S:
+            self._seen = now
 
     def due(self, day, second):
         """Those that fall due with the second that begins after this local time; once a second. What a clock that was
@@ -42,7 +52,9 @@ class Agenda:
             return ()
         now = day * _DAY_S + second
         since = max(self._seen, now - _LATE_S)
-        self._seen = max(since, now)
+        if now <= since:
+            return ()
+        self._seen = now
         return self._between(since, now)
 
     def _between(self, since, now):
@@ -60,7 +72,7 @@ class Agenda:
         most, however long ago that was. history: boluses.Boluses."""
         since = since_day * _DAY_S + since_second
         now = day * _DAY_S + second
-        self._seen = now
+        since = max(since, min(self._seen, now))
         found = []
         if now <= since:
             return found

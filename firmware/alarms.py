@@ -56,6 +56,7 @@ TABLE = (
 ) = range(len(TABLE))
 # What is stored is not what was counted, or cannot be read; `calibrate commit` is the way out of each.
 RECORDS_IN_DOUBT = 1 << CALIBRATION_DAMAGED | 1 << LEDGER_DAMAGED | 1 << EEPROM_FORMAT | 1 << OTHER_PUMP
+LOW_MASK = sum([1 << alarm for alarm, row in enumerate(TABLE) if row[1] == LOW])
 
 
 def codes(mask):

@@ -168,6 +168,7 @@ class App:
         self.therapy.keep()
         if self.board.take_press():
             self.therapy.press()
+        self.signals.steady = bool(self.alarms.active & alarms.LOW_MASK)
         self.signals.frame()
         if dosing.mode == OFF:
             self.board.drive(False)  # the operator's stop has let the second's steps end (R15)

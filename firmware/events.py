@@ -76,7 +76,6 @@ NAMES = {
         "clock",
         "interruption",
         "late",
-        "commit",
     ),
     "explanation": ("none", "spilled", "sampled", "leak", "pump", "other"),
     "afterwards": ("minimum", "stopped"),

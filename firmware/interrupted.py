@@ -10,7 +10,7 @@ _DAY_S = const(86_400)
 
 def take_up(app, since):
     """At the start. since: seconds from the ledger's record to the last sign of life, or None if nobody knows: then
-    what was reserved counts as given. app: app.App."""
+    what was reserved counts as given. app: app.App. Returns whether there was one."""
     book = app.ledger
     history = app.records.boluses
     recorded = book.bolus == history.number
@@ -18,7 +18,7 @@ def take_up(app, since):
     book.bolus = history.number
     book.bolus_left_nl = book.aside_nl = 0
     if not history.recent:
-        return
+        return False
     newest = history.recent[-1]
     before = history.recent[-2] if len(history.recent) > 1 else None
     if recorded:
@@ -28,6 +28,7 @@ def take_up(app, since):
         _interrupt(app, before, newest_nl, since)
     # The one that was set aside flowed only if that one was over.
     _interrupt(app, _set_aside(history.recent), older_nl, 0 if newest_nl else since)
+    return newest_nl > 0 or older_nl > 0 or not recorded
 
 
 def _set_aside(recent):

@@ -26,7 +26,6 @@ _DAY_S = const(86_400)
     CLOCK,
     INTERRUPTION,
     LATE,
-    COMMIT,
 ) = range(len(events.NAMES["reason"]))
 
 

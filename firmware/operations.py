@@ -97,7 +97,7 @@ class Operations:
         return self._app.therapy.order(number, unit, seconds)
 
     def cancel_bolus(self):
-        """End the running bolus. Returns lines for the operator."""
+        """End every bolus, running, set aside or waiting. Returns lines for the operator."""
         if not self._app.therapy.cancel():
             raise ValueError("bolus cancel: none is running")
         self._app.record_state()

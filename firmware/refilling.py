@@ -142,10 +142,13 @@ def _ml(volume_nl):
 
 
 def discrepancy_text(discrepancy_nl, programmed_nl):
-    """Measured less expected residual, in mL and in percent of what was delivered since the last refill."""
+    """Measured less expected residual, in mL, and in percent of what was delivered since the last refill, unless that
+    is less than can be measured."""
     text = _ml(discrepancy_nl)
     if programmed_nl <= 0:
         return text + ", and nothing was delivered since the last refill"
+    if programmed_nl < SMALLEST_NL:
+        return "%s; %s delivered since the last refill" % (text, _ml(programmed_nl))
     sign = "-" if discrepancy_nl < 0 else ""
     percent = units.decimal(abs(discrepancy_nl) * 100, programmed_nl, 1)
     return "%s, %s%s %% of %s delivered since the last refill" % (text, sign, percent, _ml(programmed_nl))

@@ -3,10 +3,11 @@
 | answer | buzzer, one second each | LED |
 |---|---|---|
 | accepted | 2 kHz | lit while it sounds |
-| denied | 500 Hz, silence, 500 Hz | dark |
+| denied | 500 Hz, silence, 500 Hz | lit for a minute, as the alarm bolus_denied is of low priority (app.App) |
 
-A high short answer and a low one in two parts: told apart by pitch, by number and by the light alone. Seconds are the
-pump's frames; an answer begins with the next frame, and a new answer takes the place of one that is not over.
+A high short answer and a low one in two parts: told apart by pitch and by number; by the light alone too, unless it
+shines already for another alarm. Seconds are the pump's frames; an answer begins with the next frame, and a new answer
+takes the place of one that is not over.
 """
 
 from micropython import const

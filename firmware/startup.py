@@ -33,8 +33,8 @@ def start(app):
     if app.mode() == ON:
         _miss_start(app, (last_day, last_second) if exact and now is not None else None, start_ms)
     if app.records.recovered[0] and app.records.calibration is not None:
-        interrupted.take_up(app, _since_record(app, last_day, last_second) if exact else None)
-        app.therapy.begin(last_day, last_second)
+        since = _since_record(app, last_day, last_second) if exact else None
+        app.therapy.begin(last_day, last_second, interrupted.take_up(app, since))
     app.battery.start()
     app.must_record = True
     app.apply()

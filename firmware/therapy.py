@@ -100,12 +100,12 @@ class Therapy:
         lines for whoever asked at the console."""
         app = self._app
         rx = app.records.prescription
-        dose_nl = 0
+        dose_nl = rx.patient_bolus[0] if rx is not None and rx.patient_bolus is not None else 0
         try:
             limits.check_state(app)
             if rx.patient_bolus is None:
                 raise limits.Denied(limits.NOT_PRESCRIBED, "dose: the prescription has no patient_bolus")
-            dose_nl, seconds, lockout, _ = rx.patient_bolus
+            _, seconds, lockout, _ = rx.patient_bolus
             limits.check_patient(app, self.now() + 1)
             running = self._flowing
             if running is not None and running.entry.kind in (boluses.PATIENT, boluses.PRIME):
@@ -170,8 +170,8 @@ class Therapy:
     def cancel(self):
         """End every bolus, running, set aside or waiting; the rest is missed, and never caught up. Returns whether
         there was one."""
-        was_running = self.running
-        if was_running:
+        there_was_one = self.running or bool(self._waiting)
+        if self.running:
             self._app.dosing.end_bolus()
             for given in (self._flowing, self._aside):
                 if given is not None:
@@ -182,7 +182,7 @@ class Therapy:
         for which, _ in self._waiting:
             self._skip(which, limits.INTERRUPTION)
         self._waiting = []
-        return was_running
+        return there_was_one
 
     def committed(self):
         """A prescription has been put in force: every bolus is cancelled, and its own begin with the next one due."""
@@ -267,20 +267,24 @@ class Therapy:
 
     def _skip(self, which, reason, count=1):
         self._app.log.log("bolus_skipped", index=which[0], date=which[1], reason=reason, count=count)
+        self._app.must_record = True  # the time of the ledger's record says what a start need not skip once more
 
     # -- clock and start --------------------------------------------------------------------------------------
 
     def clock_moved(self, day, second):
         """The operator has set the clock, which showed this local time before. What it has passed over is skipped; what
-        lies ahead again is not given twice, as it is in the history."""
+        lies ahead again has been given or skipped, and is not given now."""
         dosing = self._app.dosing
         if civil.seconds_between(day, second, dosing.day, dosing.second) > 0:
             self._skip_passed(day, second, limits.CLOCK)
-        self._agenda.begin(dosing.day, dosing.second)
+        self._agenda.moved(dosing.day, dosing.second)
 
-    def begin(self, day, second):
-        """At the start; (day, second): last sign of life. What fell due since is skipped."""
+    def begin(self, day, second, was_running):
+        """At the start; (day, second): last sign of life. What fell due since is skipped, and, if a bolus was running
+        then, what may have waited for its end."""
         self._agenda.lay(self._app.records.prescription)
+        if was_running:
+            day, second = civil.shifted(day, second, -_LATE_S)
         self._skip_passed(day, second, limits.INTERRUPTION)
         self._agenda.begin(self._app.dosing.day, self._app.dosing.second)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rig import Pump, S, Serve, mounted
 
-from thecal.build import MANIFEST_NAME, load_build
+from thecal.build import MANIFEST_NAME, MODULES_NAME, load_build
 from thecal.flash import MismatchError, flash
 
 
@@ -29,7 +29,7 @@ def hashes(image: bytes) -> dict[str, str]:
 @pytest.mark.requirement("F14")
 def test_what_is_on_the_board_is_what_the_manifest_says(deployed_flash: bytes, built: Path) -> None:
     wanted = load_build(built).files
-    assert "firmware/app.mpy" in wanted
+    assert MODULES_NAME in wanted
     found = hashes(deployed_flash)
     assert found.pop(MANIFEST_NAME) == hashlib.sha256((built / MANIFEST_NAME).read_bytes()).hexdigest()
     assert found == wanted
@@ -57,11 +57,11 @@ def test_a_file_that_changes_after_it_was_copied_is_named(deployed_flash: bytes,
 
         def damage(step: str) -> None:
             if step.startswith("verifying"):
-                script = "f = open('/firmware/ledger.mpy', 'ab'); f.write(b'?'); f.close()"
+                script = f"f = open('/{MODULES_NAME}', 'ab'); f.write(b'?'); f.close()"
                 call = [sys.executable, "-m", "mpremote", "connect", port.path, "resume", "exec", script]
                 subprocess.run(call, check=True, timeout=60, capture_output=True)
 
-        with pytest.raises(MismatchError, match=r"firmware/ledger\.mpy"):
+        with pytest.raises(MismatchError, match=r"firmware/modules\.pack"):
             flash(port.path, built, report=damage)
     assert MANIFEST_NAME not in hashes(port.flash), "an image that failed its check must not look complete"
     with served(port.flash) as port:

@@ -11,7 +11,18 @@ import pytest
 from littlefs import LittleFS
 
 from firmware import version
-from thecal.build import COMPILED, VERBATIM, BuildError, build, compile_module, littlefs_image, load_build
+from thecal.build import (
+    COMPILED,
+    LOOSE,
+    MODULES_NAME,
+    VERBATIM,
+    BuildError,
+    build,
+    compile_module,
+    littlefs_image,
+    load_build,
+    unpacked,
+)
 from thecal.paths import ROOT, project
 
 pytestmark = pytest.mark.requirement("F14")
@@ -40,15 +51,19 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_every_module_of_the_device_is_compiled_and_nothing_else(built: Path) -> None:
-    sources = [path for directory in COMPILED for path in (ROOT / directory).glob("*.py")]
-    expected = {path.relative_to(ROOT).with_suffix(".mpy").as_posix() for path in sources}
-    assert "firmware/app.mpy" in expected
-    assert set(content_of(built)) == expected | {*VERBATIM, "manifest.json"}
+    drivers = {f"lib/{path.stem}.mpy" for path in (ROOT / "lib").glob("*.py")}
+    modules = {path.stem for path in (ROOT / "firmware").glob("*.py")}
+    assert set(COMPILED) == {"lib", "firmware"}
+    assert {"app", "pump", "cascade"} <= modules
+    loose = {f"firmware/{name}.mpy" for name in LOOSE}
+    assert set(content_of(built)) == drivers | loose | {MODULES_NAME, *VERBATIM, "manifest.json"}
+    assert set(unpacked((built / MODULES_NAME).read_bytes())) == {f"{name}.mpy" for name in modules - set(LOOSE)}
 
 
 def test_every_module_is_bytecode_of_format_6_without_native_code(built: Path) -> None:
-    for path in built.rglob("*.mpy"):
-        assert path.read_bytes()[:4] == bytes([ord("M"), 6, 0, 31]), path.name
+    loose = {path.name: path.read_bytes() for path in built.rglob("*.mpy")}
+    for name, content in {**loose, **unpacked((built / MODULES_NAME).read_bytes())}.items():
+        assert content[:4] == bytes([ord("M"), 6, 0, 31]), name
 
 
 def test_boot_and_main_are_copied_as_they_are(built: Path) -> None:
@@ -79,7 +94,7 @@ def test_two_checkouts_in_different_places_give_the_same_bytes(small: Path, tmp_
 
 def test_tracebacks_name_the_module_and_not_the_directory_it_was_built_in(small: Path, tmp_path: Path) -> None:
     build(small, tmp_path / "a")
-    compiled = (tmp_path / "a/firmware/app.mpy").read_bytes()
+    compiled = (tmp_path / "a" / MODULES_NAME).read_bytes()
     assert b"firmware/app.py" in compiled
     assert str(tmp_path).encode() not in compiled
 
@@ -99,7 +114,8 @@ def test_a_module_that_is_gone_from_the_sources_is_gone_from_the_build(small: Pa
     (target / "lib/stray.py").write_text("")
     manifest = build(small, target)
     assert set(content_of(target)) == {*manifest.files, "manifest.json"}
-    assert set(manifest.files) == {"boot.py", "main.py", "firmware/app.mpy", "lib/part.mpy"}
+    assert set(manifest.files) == {"boot.py", "main.py", MODULES_NAME, "lib/part.mpy"}
+    assert list(unpacked((target / MODULES_NAME).read_bytes())) == ["app.mpy"]
 
 
 @pytest.mark.parametrize("damage", ["syntax", "missing"])

@@ -136,3 +136,10 @@ def test_every_link_leads_to_a_heading() -> None:
             titles = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE)
             headings = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
             assert link in headings, f"{path.name}: {name}#{link}"
+
+
+def test_the_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    for folder, prefix in (("firmware", "firmware/"), ("lib", "lib/"), ("tools/thecal", "")):
+        names = [path.name for path in sorted((ROOT / folder).glob("*.py")) if path.name != "__init__.py"]
+        assert [name for name in names if f"`{prefix}{name}`" not in text] == []

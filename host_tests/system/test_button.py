@@ -85,6 +85,28 @@ def test_every_answer_is_heard_and_seen() -> None:
     assert [lit for _, lit in signals.lights][:2] == [True, False]
 
 
+@pytest.mark.requirement("F3", "F11", "R38")
+def test_the_led_is_lit_while_a_bolus_is_denied() -> None:
+    pump = Pressed(scenario(RX, "5 min"), (60_020, 60_220), (120_020, 120_220))
+    assert pump.counts == (1, 1)
+    spans = {event.code: event.t_ns for event in pump.result.events if event.code in ("alarm", "alarm_end")}
+    (_, _), (_, _), (lit, on), (dark, off) = pump.bench.signals.lights
+    assert (on, off) == (True, False)
+    assert abs(lit - spans["alarm"]) <= S
+    assert abs(dark - spans["alarm_end"]) <= S
+    assert dark - lit == pytest.approx(60 * S, abs=S)
+
+
+@pytest.mark.requirement("F3", "F11")
+def test_the_led_is_dark_while_no_alarm_of_low_priority_is_active() -> None:
+    """One of medium and one of high priority: neither is what a steady light says."""
+    battery = {"at": "30 s", "do": "battery", "millivolts": 2_900}
+    pump = Pressed(scenario(RX, "20 min", battery))
+    assert "battery_depleted" in pump.result.summary.alarms_active
+    assert "battery_low" in pump.result.summary.alarms_active
+    assert not pump.bench.signals.lights
+
+
 @pytest.mark.requirement("F3", "R38")
 @pytest.mark.parametrize("up_ms", [100, 1_500, 60_000])
 def test_a_button_that_is_held_when_the_pump_starts_is_no_press(up_ms: int) -> None:

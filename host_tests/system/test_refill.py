@@ -48,6 +48,15 @@ def test_a_refill_shows_expected_measured_and_what_they_differ_by():
     assert abs(result.summary.ledger_nl - 1_400_000) < 2_000  # the delivered count goes on as it was
 
 
+@pytest.mark.requirement("F6")
+def test_right_after_a_refill_there_is_no_percentage():
+    result = run("40 min", ("30 min", "refill 20 mL"), ("31 min", "refill 20 mL measured 19.9 mL"))
+    first, second = lines(result, "discrepancy")
+    assert re.fullmatch(r"0 mL, 0 % of 0\.59\d* mL delivered since the last refill", first)
+    assert re.fullmatch(r"-0\.08\d* mL; 0\.02\d* mL delivered since the last refill", second)
+    assert not result.refusals
+
+
 @pytest.mark.requirement("F6", "R22")
 def test_beyond_the_limit_an_explanation_is_needed_or_nothing_changes():
     result = run(

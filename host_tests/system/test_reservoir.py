@@ -11,6 +11,11 @@ import pytest
 from support import START, S, continuous, flex, on_twin, scenario
 
 from thecal.models.bench import Bench
+from thecal.powercut.life import HIGH, Life
+from thecal.powercut.session import Session
+from thecal.powercut.snapshot import module
+from thecal.prescription import stage_lines
+from thecal.programming import pack
 from thecal.scenario import Scenario
 from thecal.sim import Result, make_bench, simulate
 from thecal.twin.twin import Twin
@@ -235,3 +240,77 @@ def test_refill_is_due_72_hours_ahead_of_the_pessimistic_date():
     result = on_twin(scenario(rx, "60 s", {"at": "20 s", "do": "refill", "volume": "10.999 mL"}))
     (found,) = alarm_times(result, "refill_due")
     assert 20 < found < 25
+
+
+def minutes_between(result: Result, key: str, came: str) -> float:
+    (text,) = answers(result, key)
+    return abs(datetime.fromisoformat(text) - datetime.fromisoformat(came)) / timedelta(minutes=1)
+
+
+@pytest.mark.requirement("F6", "F7", "R13")
+def test_a_bridge_is_reckoned_with():
+    """The path, 0.316 mL, flows at 10 mL a day from 00:02 on; then the rest above low at 4 mL a day."""
+    old = {"patient": "bench-07", "drug": "morphine", "concentration": "500 ug/mL", "mode": "continuous"}
+    new = {**old, "concentration": "1 mg/mL", "basal": "4 mL/day"}
+    change = {"at": "2 min", "do": "program", "prescription": new}
+    result = on_twin(scenario({**old, "basal": "10 mL/day"}, "15 min", change, command("10 min", "status")))
+    left = 18_000_000 - 10_000_000 * 120 / 86_400 - 316_000
+    seconds = 120 + 316_000 * 86_400 / 10_000_000 + left * 86_400 / 4_000_000
+    came = datetime.fromisoformat(START) + timedelta(seconds=seconds)
+    assert minutes_between(result, "refill_expected", came.isoformat()) < 3
+
+
+@pytest.mark.requirement("F6", "F5", "R13")
+@pytest.mark.parametrize("then", ["minimum", "stopped"])
+def test_the_end_of_a_trial_is_reckoned_with(then: str):
+    """Two hours at 6 mL a day, 0.5 mL, then the minimum of 1.2 mL a day or nothing; 18 mL are there above low."""
+    pump = {"min_rate": "1.2 mL/day"}
+    staged = [
+        "program stage begin",
+        "program stage patient bench-07",
+        "program stage drug saline",
+        "program stage mode continuous",
+        "program stage basal 6 mL/day",
+    ]
+    base = continuous("6 mL/day")
+    digest = digest_of(scenario(base, "1 min", pump=pump))
+    lines = [*staged, f"program stage end {digest}", f"trial start 2 h then {then}", "status"]
+    typed = [command(f"{10 + 2 * number} s", line) for number, line in enumerate(lines)]
+    result = on_twin(scenario(base, "1 min", *typed, pump=pump))
+    assert not result.refusals
+    if then == "stopped":
+        assert answers(result, "refill_expected") == answers(result, "refill_pessimistic") == ["none"]
+        return
+    seconds = 22 + 7_200 + (18_000_000 - 6_000_000 * 7_222 / 86_400) * 86_400 / 1_200_000
+    came = datetime.fromisoformat(START) + timedelta(seconds=seconds)
+    assert minutes_between(result, "refill_expected", came.isoformat()) < 3
+
+
+def digest_of(plan: Scenario) -> str:
+    return stage_lines(plan.prescription, pack)[-1].split()[-1]
+
+
+@pytest.mark.requirement("F6", "F10")
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_refill_that_a_cut_ended_before_the_ledger_took_it_changes_nothing(is_written: bool):
+    """The diary may have it; the next refill is compared with the one before all the same."""
+    life = Life()
+    life.run(3)
+    life.calibrate()
+    life.program(HIGH)
+    life.say("resume")
+    for _ in range(2):
+        life.run(600)
+        life.refill()
+    layout = module("layout")
+    diary = range(layout.DIARY_FIRST, layout.DIARY_FIRST + layout.DIARY_PAGES)
+    cut = [point for point in life.session.points if point.page in diary][-1]
+    at_cut = cut.snapshot.with_page(cut.page, cut.new if is_written else cut.old)
+    life.session = Session(at_cut, cut.expected)
+    life.session.start()
+    life.run(30)
+    (was,) = [line for line in life.say("status") if line.startswith("reservoir_nl: ")]
+    assert 19_820_000 < int(was.split()[1]) < 19_840_000  # ten minutes at 24 mL a day, 167 uL, are gone
+    answer = life.say("refill 20 mL measured 18 mL because other")
+    (text,) = [line for line in answer if line.startswith("discrepancy: ")]
+    assert re.search(r" % of 0\.16\d* mL delivered since the last refill", text)

@@ -8,6 +8,7 @@ import pytest
 from support import S, continuous, on_twin, scenario, steps_by
 
 from thecal.outputs import LoggedEvent
+from thecal.programming import firmware
 from thecal.scenario import Scenario
 from thecal.sim import Result
 
@@ -215,6 +216,21 @@ def test_what_ends_a_bolus_ends_all_of_them_and_nothing_is_caught_up(line: str):
     ]
     if line == "stop for 1 min":
         assert abs(between(result, 15 * MIN, 35 * MIN) - 20 * 100_000 // 60) <= 50
+
+
+@pytest.mark.requirement("F3")
+def test_boluses_that_only_wait_are_cancelled_and_the_answer_says_so(monkeypatch: pytest.MonkeyPatch):
+    """None flows, and those that wait are not served: there is something to cancel, once."""
+    monkeypatch.setattr(firmware("therapy").Therapy, "_serve_waiting", lambda _: None)
+    rx = therapy("1 mL/day", ("daily", "00:10", "5 uL", "1 min"), ("daily", "00:11", "5 uL", "1 min"))
+    result = run(rx, "15 min", say("12 min", "bolus cancel"), say("13 min", "bolus cancel"))
+    assert logged(result, "bolus", "bolus_end", "bolus_skipped") == [
+        ("bolus_skipped", 0, "interruption"),
+        ("bolus_skipped", 1, "interruption"),
+    ]
+    assert [(refusal.event, refusal.answer) for refusal in result.refusals] == [
+        (2, "error: bolus cancel: none is running")
+    ]
 
 
 @pytest.mark.requirement("F3", "R08")

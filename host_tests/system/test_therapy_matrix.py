@@ -227,6 +227,7 @@ def ended(logged: tuple[tuple[str, Any], ...]) -> tuple[int, int]:
     return len(ends), sum(details["count"] for code, details in logged if code == "bolus_skipped")
 
 
+@pytest.mark.requirement("F3", "F5", "F7")
 def test_the_table_names_every_combination():
     assert tuple(TABLE) == MODES
     assert set(UNDER_WAY) == set(BOLUSES)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from fractions import Fraction
 
+import pytest
 from therapy_oracle import Oracle
 from therapy_oracle_rules import DAY, HOUR, Patient, Period, Rx, Scheduled, least_limit, local_of, worst_case
 from therapy_oracle_types import Entry, Flow, Limits
+
+pytestmark = pytest.mark.requirement("F3")
 
 MONDAY = local_of(datetime(2026, 3, 2))
 MIN = 60

@@ -137,6 +137,8 @@ class _Teller:
             if event.code in ("clock_set", "clock_step"):
                 self._change(self._second(event))
                 self._offset_s += int(event.details["by_s"])
+            if event.code == "boot":  # a clock that was lost goes on from where the pump last was
+                self._offset_s += (self._second(event) - event.t_ns // _S * _S) // _S
             at = self._second(event)
             self._flow_until(at)
             tell = getattr(self, f"_on_{event.code}", None)

@@ -99,9 +99,30 @@ def test_what_was_passed_over_is_counted_without_what_was_given(
         assert date == max(when for _, which, when in occurrences if which == index)
 
 
-@pytest.mark.requirement("F3")
-def test_after_the_clock_went_back_nothing_is_passed_over_and_all_lies_ahead_again():
+@pytest.mark.requirement("F3", "R49")
+def test_after_the_clock_went_back_what_was_given_or_skipped_has_had_its_turn():
     agenda = agenda_of([(127, 10)])
-    agenda.begin(100, 700)
-    assert agenda.passed(100, 700, 100, 500, SimpleNamespace(recent=[])) == []
+    agenda.begin(100, 0)
     assert len(list(agenda.due(100, 599))) == 1
+    agenda.moved(100, 500)
+    assert agenda.passed(100, 700, 100, 500, SimpleNamespace(recent=[])) == []
+    assert not agenda.due(100, 599)
+    assert len(list(agenda.due(101, 599))) == 1
+
+
+@pytest.mark.requirement("F3", "R49")
+@pytest.mark.parametrize(("days", "silent"), [(6, True), (7, True), (8, False)])
+def test_a_clock_that_was_wrong_by_more_than_a_week_silences_nothing(days: int, silent: bool):
+    agenda = agenda_of([(127, 10)])
+    agenda.begin(100 + days, 0)
+    agenda.moved(100, 0)
+    assert bool(agenda.due(100, 599)) != silent
+
+
+@pytest.mark.requirement("F3", "R49")
+def test_a_clock_set_forward_again_passes_over_nothing_twice():
+    agenda = agenda_of([(127, 10), (127, 20)])
+    agenda.begin(100, 900)
+    agenda.moved(100, 0)
+    nothing_given = SimpleNamespace(recent=[])
+    assert [which for which, _, _ in agenda.passed(100, 0, 100, 1_300, nothing_given)] == [1]

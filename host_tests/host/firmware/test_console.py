@@ -46,7 +46,8 @@ class Rig:
     def __init__(self) -> None:
         self.board = Board()
         self.verbs = Verbs()
-        self.console = Console(self.board, self.verbs)
+        self.console = Console(self.board)
+        self.console.commands = self.verbs
 
     def type(self, data: bytes) -> bytes:
         """What the pump answers to these bytes, all of them worked off."""

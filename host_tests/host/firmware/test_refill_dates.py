@@ -190,3 +190,14 @@ def test_a_bolus_over_the_end_of_the_week():
     assert plan.bolus_end(0) == 7_140
     assert plan.bolus_end(7_140) == 0
     assert plan.bolus_end(WEEK - 1) == 7_141
+
+
+@pytest.mark.requirement("F6", "R13")
+def test_a_date_lies_at_the_end_of_the_flow_and_not_of_the_week():
+    """Only Monday from 00:00 to 01:00 something flows, 1 nL a second."""
+    plan = Plan(Schedule(0, [(1, 0, 60, 86_400)]))
+    assert plan.week == 3_600 * DAY
+    for weeks in (1, 2, 50):
+        assert until([(plan, 0, None)], weeks * 3_600, 0) == (weeks - 1) * WEEK + 3_600
+        assert until([(plan, 0, None)], weeks * 3_600 + 1, 0) == weeks * WEEK + 1
+        assert until([(plan, 0, None)], weeks * 3_600, 3_600) == weeks * WEEK

@@ -75,6 +75,14 @@ def test_the_discrepancy_in_words():
     assert discrepancy_text(0, 0) == "0 mL, and nothing was delivered since the last refill"
 
 
+@pytest.mark.requirement("F6")
+def test_a_percentage_is_shown_only_of_what_can_be_measured():
+    """Right after a refill 0.1 mL too little would be thousands of percent of what was delivered."""
+    assert discrepancy_text(-50_000, 100_000) == "-0.05 mL, -50 % of 0.1 mL delivered since the last refill"
+    assert discrepancy_text(-50_000, 99_999) == "-0.05 mL; 0.099999 mL delivered since the last refill"
+    assert discrepancy_text(100_000, 25) == "0.1 mL; 0.000025 mL delivered since the last refill"
+
+
 def oracle(pairs: list[tuple[int, int]], pl_per_step: int) -> int | None:
     ratios = [Fraction(actual, programmed) for programmed, actual in pairs]
     mean = sum(ratios) / 3

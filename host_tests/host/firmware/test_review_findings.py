@@ -125,7 +125,8 @@ def test_an_error_that_nobody_foresaw_refuses_the_command_and_restarts_nothing()
             return len(data)
 
     port = Port()
-    console = Console(port, Failing())
+    console = Console(port)
+    console.commands = Failing()
     for _ in range(3):
         console.work(True)
     assert b"error: internal: MemoryError memory allocation failed\r\n" in port.out

@@ -1,5 +1,7 @@
 """Device code: the application as firmware/pump.py makes it, not yet running, so that parts of it can be wrapped."""
 
+import sys
+
 import micropython
 
 micropython.kbd_intr(-1)
@@ -7,8 +9,11 @@ micropython.kbd_intr(-1)
 from firmware import board, image  # noqa: E402
 
 board.arm()
+found_in = sys.path[:]
 image.serve(board.IMAGE_ROOT)
 from firmware.app import App  # noqa: E402
+
+sys.path[:] = found_in  # the probes lie beside main.py
 
 
 def make():
