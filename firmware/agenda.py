@@ -21,7 +21,7 @@ class Agenda:
         self._therapy = 0
         # Local time, s since 2000, up to which everything has been given or skipped. A clock that is set back does not
         # bring it back: what was skipped is not given later.
-        self._seen = 0
+        self.seen = 0
 
     def lay(self, rx):
         """Take up the boluses of a prescription, or None."""
@@ -32,15 +32,15 @@ class Agenda:
             self._items = tuple(sorted(found))
 
     def begin(self, day, second):
-        """The calendar begins here: at a start, and with a new prescription."""
-        self._seen = day * _DAY_S + second
+        """A new prescription: the calendar begins here."""
+        self.seen = day * _DAY_S + second
 
     def moved(self, day, second):
         """The clock shows this local time now. What lies behind is done with, and what lies ahead only if it was
         before; but a clock that was wrong by more than a week must not silence the schedule for as long."""
         now = day * _DAY_S + second
-        if not now < self._seen <= now + _AHEAD_MAX_S:
-            self._seen = now
+        if not now < self.seen <= now + _AHEAD_MAX_S:
+            self.seen = now
 
     def due(self, day, second):
         """Those that fall due with the second that begins after this local time; once a second. What a clock that was
@@ -51,10 +51,10 @@ class Agenda:
         if second % 60 >= _LATE_S:
             return ()
         now = day * _DAY_S + second
-        since = max(self._seen, now - _LATE_S)
+        since = max(self.seen, now - _LATE_S)
         if now <= since:
             return ()
-        self._seen = now
+        self.seen = now
         return self._between(since, now)
 
     def _between(self, since, now):
@@ -67,12 +67,14 @@ class Agenda:
                     found.append((index, date, self._therapy, time))
         return found
 
-    def passed(self, since_day, since_second, day, second, history):
+    def passed(self, since_day, since_second, day, second, history, again=False):
         """What lies in (since, now] and was not given: (index, newest date, count) for each bolus. Looks at a week at
-        most, however long ago that was. history: boluses.Boluses."""
+        most, however long ago that was. history: boluses.Boluses. again: what has fallen due before counts too, as it
+        may have waited."""
         since = since_day * _DAY_S + since_second
         now = day * _DAY_S + second
-        since = max(since, min(self._seen, now))
+        if not again:
+            since = max(since, min(self.seen, now))
         found = []
         if now <= since:
             return found

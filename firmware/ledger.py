@@ -15,12 +15,13 @@ from firmware.civil import SECONDS_PER_DAY
 from firmware.mirror import GOOD
 from firmware.scratch import TOTAL_MASK, ScratchCount
 
-# counted steps, volume pL, reservoir nL, missed nL, time, stop time (while RUNNING or SAFE: bolus set aside, nL), clock
+# counted steps (32 bits and 16 above them), minutes by which the agenda is ahead, volume pL, reservoir nL, missed nL, time, stop time (while RUNNING or SAFE: bolus set aside, nL), clock
 # shift modulo 2**32, alarms, bolus left nL, reservoir's rest pL, reserved steps, bolus number, state, flags
-_FORMAT = "<QQIIIIIIIHHHBB"
+_FORMAT = "<IHHQIIIIIIIHHHBB"
 _TIME_MAX = 3_155_759_999  # the last second of 2099, counted from 2000-01-01
 _RESERVED_MAX = 0xFFFF
 _U32 = 0xFFFFFFFF
+_U16 = const(0xFFFF)
 _RESERVE_S = const(55)  # one reservation: with the second in progress and the two looked ahead, below 60 s
 _AHEAD_S = const(2)  # this second's steps and the next's are always reserved
 
@@ -68,6 +69,7 @@ class Ledger:
         self.bolus = 0  # number of the newest bolus that has begun to flow, low 16 bits
         self.bolus_left_nl = 0  # above 0 while it flows: what it still has to give
         self.aside_nl = 0  # above 0 while a bolus waits for that one to end, or flows on after it: what is left of it
+        self.decided_min = 0  # local time, minutes since 2000, up to which scheduled boluses have been given or skipped
         self._low = 0  # low bits of `counted`
         self._time = 0  # of the record that was taken up
 
@@ -115,13 +117,16 @@ class Ledger:
         volume_pl = self.volume_pl + used_pl
         reservoir_pl = max(0, self.reservoir_pl - used_pl)
         reserve = min(reserve, _RESERVED_MAX)
+        time = _seconds(day, second)
         record = struct.pack(
             _FORMAT,
-            counted,
+            counted & _U32,
+            counted >> 32 & _U16,
+            max(0, min(self.decided_min - time // 60, _U16)),
             volume_pl,
             reservoir_pl // 1_000,
             min(self.missed_nl, _U32),
-            _seconds(day, second),
+            time,
             _seconds(self.stop_day, self.stop_second) if self.state in (STOPPED, PAUSED) else self.aside_nl,
             self.shift & _U32,
             self.alarms,
@@ -184,7 +189,9 @@ class Ledger:
     def _take_up(self, payload):
         """The fields of a record. Returns whether they make sense; a CRC says only that nobody changed them."""
         (
-            self.counted,
+            low,
+            high,
+            ahead,
             self.volume_pl,
             reservoir_nl,
             self.missed_nl,
@@ -200,6 +207,8 @@ class Ledger:
             self.flags,
         ) = struct.unpack(_FORMAT, payload)
         self.reservoir_pl = reservoir_nl * 1_000 + reservoir_rest
+        self.counted = high << 32 | low
+        self.decided_min = self._time // 60 + ahead
         halted = self.state in (STOPPED, PAUSED)
         self.stop_day, self.stop_second = _date(stop_or_aside if halted else 0)
         self.aside_nl = 0 if halted else stop_or_aside

@@ -189,6 +189,7 @@ class Therapy:
         self.cancel()
         self._agenda.lay(self._app.records.prescription)
         self._agenda.begin(self._app.dosing.day, self._app.dosing.second)
+        self._keep_agenda()
 
     def _end(self, given, how):
         app = self._app
@@ -226,6 +227,7 @@ class Therapy:
         if self._flowing is not None:
             self._follow_flow()
         for which in self._agenda.due(app.dosing.day, app.dosing.second):
+            self._keep_agenda()
             if not app.records.boluses.was_given(which) and which not in [other for other, _ in self._waiting]:
                 self._waiting.append((which, self.now() + 1))
         if self._waiting:
@@ -267,7 +269,11 @@ class Therapy:
 
     def _skip(self, which, reason, count=1):
         self._app.log.log("bolus_skipped", index=which[0], date=which[1], reason=reason, count=count)
-        self._app.must_record = True  # the time of the ledger's record says what a start need not skip once more
+        self._keep_agenda()
+        self._app.must_record = True  # so that no start skips it once more
+
+    def _keep_agenda(self):
+        self._app.ledger.decided_min = self._agenda.seen // 60
 
     # -- clock and start --------------------------------------------------------------------------------------
 
@@ -278,18 +284,22 @@ class Therapy:
         if civil.seconds_between(day, second, dosing.day, dosing.second) > 0:
             self._skip_passed(day, second, limits.CLOCK)
         self._agenda.moved(dosing.day, dosing.second)
+        self._keep_agenda()
 
     def begin(self, day, second, was_running):
         """At the start; (day, second): last sign of life. What fell due since is skipped, and, if a bolus was running
         then, what may have waited for its end."""
+        dosing = self._app.dosing
         self._agenda.lay(self._app.records.prescription)
+        self._agenda.seen = self._app.ledger.decided_min * 60
         if was_running:
             day, second = civil.shifted(day, second, -_LATE_S)
-        self._skip_passed(day, second, limits.INTERRUPTION)
-        self._agenda.begin(self._app.dosing.day, self._app.dosing.second)
+        self._skip_passed(day, second, limits.INTERRUPTION, was_running)
+        self._agenda.moved(dosing.day, dosing.second)
+        self._keep_agenda()
 
-    def _skip_passed(self, day, second, reason):
+    def _skip_passed(self, day, second, reason, again=False):
         dosing = self._app.dosing
         history = self._app.records.boluses
-        for index, date, count in self._agenda.passed(day, second, dosing.day, dosing.second, history):
+        for index, date, count in self._agenda.passed(day, second, dosing.day, dosing.second, history, again):
             self._skip((index, date), reason, count)

@@ -253,8 +253,9 @@ def test_the_regions_last_as_long_as_their_pages() -> None:
     ]
     years = round(1_000_000 * layout.COUNTERS_PAGES / (24 * 365.25))  # a record an hour
     assert table["counters"] == [
-        f"{layout.COUNTERS_PAGES} hours with power, or starts",
-        f"{years} years of hours; {layout.COUNTERS_PAGES} million starts",
+        f"{layout.COUNTERS_PAGES} hours with power; {layout.COUNTERS_PAGES} starts, in copy B "
+        f"{layout.COUNTERS_PAGES // 2}, as each start renews a record",
+        f"{years} years of hours; {layout.COUNTERS_PAGES // 2} million starts",
     ]
 
 
