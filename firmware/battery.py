@@ -43,8 +43,13 @@ class Battery:
         return sum(self._readings) // count if count else -1
 
     def start(self):
-        """The records are loaded: raise what follows from them, before anything can be cleared or resumed."""
+        """The records are loaded: raise what follows from them, before anything can be cleared or resumed. What stopped
+        the pump before counts as there until the mean, or a new battery, says otherwise: a restart has read nothing."""
         self._steps = self._app.ledger.steps
+        found = self._app.alarms
+        for alarm in (alarms.BATTERY_DEPLETED, alarms.END_OF_SERVICE, alarms.BATTERY_LOW):
+            if found.active & 1 << alarm:
+                found.raise_(alarm)
         self._watch_service()
 
     def sense(self, late):

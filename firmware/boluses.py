@@ -13,7 +13,7 @@ from firmware.mirror import GOOD, Mirror
 from firmware.pages import BOLUS
 from firmware.rings import newest_numbers
 
-# start, seconds, dose nL, date, kind, index, therapy, newest scheduled: therapy and due time, suspends
+# start, seconds, dose nL, date, kind, index, therapy, start of the newest patient bolus, ng/mL, suspends
 _FORMAT = "<IIIHBBIIIB"
 _NUMBER_MASK = const(0xFFFF)
 
@@ -22,7 +22,8 @@ CLINICIAN = const(1)
 SCHEDULED = const(2)
 PRIME = const(3)  # counts for no limit
 KINDS = ("patient", "clinician", "scheduled", "prime")
-NOT_SCHEDULED = (0, 0, 0, 0)
+NOT_SCHEDULED = (0, 0, 0)
+_NEVER = 0xFFFFFFFF
 
 CAPACITY = BOLUS_PAGES - 8  # boluses that are surely kept: four pages may be retired, three passed over, one is empty
 
@@ -30,26 +31,33 @@ CAPACITY = BOLUS_PAGES - 8  # boluses that are surely kept: four pages may be re
 class Bolus:
     """One entry. `start`: pump time, s. `seconds`: planned duration, and the time it was suspended. `dose_nl`: the whole
     dose. `kind`: index into KINDS. `index`, `date`, `therapy`: which scheduled bolus, of which local date (days since
-    2000-01-01) and of which prescription (CRC-32 of its packed form); else 0. `newest`: therapy and due time (local, s
-    since 2000) of the newest scheduled bolus until then. `suspends`: the one before is set aside while this one flows.
-    """
+    2000-01-01) and of which prescription (CRC-32 of its packed form); else 0. `patient`: pump time at which the newest
+    patient bolus began, this one included, so that no lockout is forgotten however many others follow; 0xFFFFFFFF: none.
+    `ng_per_ml`: concentration. `suspends`: the one before is set aside while this one flows."""
 
     def __init__(self, payload):
         """payload: 52 bytes of a bolus page."""
         values = struct.unpack_from(_FORMAT, payload)
         self.start, seconds, self.dose_nl, self.date, self.kind, self.index, self.therapy = values[:7]
-        self.newest = values[7:9]
-        self.suspends = values[9]
+        self.patient, self.ng_per_ml, self.suspends = values[7:]
         self.seconds = max(1, seconds)  # what was never written is not divided by
 
     def values(self):
         """Everything, for comparing."""
-        return self.start, self.seconds, self.dose_nl, self.date, self.kind, self.index, self.therapy, self.suspends
+        named = self.index, self.therapy, self.ng_per_ml, self.suspends
+        return (self.start, self.seconds, self.dose_nl, self.date, self.kind) + named
 
     @property
     def end(self):
         """Pump time at which it ends as planned."""
         return self.start + self.seconds
+
+    def counts_nl(self, ng_per_ml):
+        """Its dose as volume at this concentration, nL, rounded up; never less than the volume that was given, as a
+        limit that was meant as a mass must not grow with another concentration."""
+        if not self.ng_per_ml > ng_per_ml > 0:
+            return self.dose_nl
+        return (self.dose_nl * self.ng_per_ml + ng_per_ml - 1) // ng_per_ml
 
 
 class Boluses:
@@ -97,16 +105,14 @@ class Boluses:
                 return entry
         return None
 
-    def begin(self, kind, span, dose_nl, which=NOT_SCHEDULED, suspends=False):
+    def begin(self, kind, span, dose_nl, which=NOT_SCHEDULED, suspends=False, ng_per_ml=0):
         """A bolus is about to begin. Must return before its first step. span: (pump time of its start, s; duration, s,
-        1..86,400). which: (index, date, therapy, due time) of a scheduled bolus. suspends: a clinician or scheduled
-        bolus waits meanwhile. Raises WriteError; the bolus then must not begin, and may count for the limits all the
-        same."""
-        index, date, therapy, due = which
-        newest = self.recent[-1].newest if self.recent else (0, 0)
-        if kind == SCHEDULED and not (newest[0] == therapy and due < newest[1]):
-            newest = (therapy, due)
-        payload = struct.pack(_FORMAT, *span, dose_nl, date, kind, index, therapy, *newest, suspends)
+        1..86,400). which: (index, date, therapy) of a scheduled bolus. suspends: a clinician or scheduled bolus waits
+        meanwhile. ng_per_ml: concentration. Raises WriteError; the bolus then must not begin, and may count for the
+        limits all the same."""
+        patient = span[0] if kind == PATIENT else self.recent[-1].patient if self.recent else _NEVER
+        index, date, therapy = which
+        payload = struct.pack(_FORMAT, *span, dose_nl, date, kind, index, therapy, patient, ng_per_ml, suspends)
         self.mirror.append(payload)
         self._add(Bolus(payload))
 
@@ -122,29 +128,25 @@ class Boluses:
         push out of memory one that limits must still see, and is denied."""
         return len(self.recent) >= CAPACITY and self.recent[0].end > now - window
 
-    def volume_nl(self, now, window):
-        """Whole doses of all boluses but priming of which any part lies within (now - window, now], nL (R09)."""
-        return sum(entry.dose_nl for entry in self.recent if entry.kind != PRIME and entry.end > now - window)
+    def volume_nl(self, now, window, ng_per_ml=0):
+        """Whole doses of all boluses but priming of which any part lies within (now - window, now], nL (R09).
+        ng_per_ml: of what flows now; see Bolus.counts_nl()."""
+        touching = [entry for entry in self.recent if entry.kind != PRIME and entry.end > now - window]
+        return sum(entry.counts_nl(ng_per_ml) for entry in touching)
 
     def count(self, kind, now, window):
         """Boluses of a kind that began within (now - window, now]."""
         return len([entry for entry in self.recent if entry.kind == kind and entry.start > now - window])
 
-    def last_start(self, kind):
-        """Pump time at which the newest bolus of a kind began, or -1."""
-        for entry in reversed(self.recent):
-            if entry.kind == kind:
-                return entry.start
-        return -1
+    @property
+    def last_patient(self):
+        """Pump time at which the newest patient bolus began, or -1."""
+        if not self.recent or self.recent[-1].patient == _NEVER:
+            return -1
+        return self.recent[-1].patient
 
     def was_given(self, which):
-        """Whether a scheduled bolus (index, date, therapy, due time) has been begun; True also if it may have been, and
-        the history does not reach back that far."""
-        index, date, therapy, due = which
-        if not self.recent:
-            return False
-        for entry in self.recent:
-            if entry.kind == SCHEDULED and (entry.index, entry.date, entry.therapy) == (index, date, therapy):
-                return True
-        newest = self.recent[-1].newest
-        return len(self.recent) >= CAPACITY and newest[0] == therapy and due <= newest[1]
+        """Whether a scheduled bolus (index, date, therapy) has been begun, as far back as the history reaches."""
+        return any(
+            entry.kind == SCHEDULED and (entry.index, entry.date, entry.therapy) == which for entry in self.recent
+        )

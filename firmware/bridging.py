@@ -10,7 +10,9 @@ from firmware import civil, fluid_path, prescription, units
 from firmware.course import Course
 from firmware.dosing import ON
 from firmware.history import History
+from firmware.library import Entry
 from firmware.prescription import MINIMUM, STOPPED
+from firmware.validation import check_unasked
 
 _U32 = 0xFFFFFFFF
 _DAY_S = const(86_400)
@@ -91,7 +93,16 @@ class Bridging:
         course.bridge_nl = path_nl
         course.bridge_rate = max(values.min_rate, mean_rate(old, app.courses.mode(), values))
         course.bridge_end = (app.ledger.volume_nl + path_nl) & _U32
+        self._check_rate(old, course.bridge_rate)
         return course, self._lines(course, (path_nl, course.bridge_rate), old, rx.mode)
+
+    @staticmethod
+    def _check_rate(old, rate):
+        """Raise ValueError if the old drug must not flow so fast: nobody need have programmed this rate (R10)."""
+        try:
+            check_unasked("bridge_rate", rate, Entry(old.drug, old.concentration))
+        except ValueError as error:
+            raise ValueError("%s; flush the path by hand, and `calibrate` one of 0 nL for this commit" % error)
 
     def _lines(self, course, flow, old, mode):
         """What a bridge is. flow: (what is left, nL; nL/day). old: the Prescription before it, or None. mode: of the
@@ -137,11 +148,13 @@ class Bridging:
         return self._lines(rx.course, (left, self.rate()), self._before(rx), self._app.courses.mode())
 
     def _before(self, rx):
-        """The newest prescription of another drug or concentration, or None if it cannot be read any more."""
+        """What the path holds: a Prescription with no more than the newest other drug or concentration; None if that
+        cannot be read any more."""
         try:
-            for payload in History(self._app.board.eeprom).payloads():
-                old = prescription.unpack(payload, self._app.records.calibration)
-                if (old.drug, old.concentration) != (rx.drug, rx.concentration):
+            for found in History(self._app.board.eeprom).drugs():
+                if found != (rx.drug, rx.concentration):
+                    old = prescription.Prescription()
+                    old.drug, old.concentration = found
                     return old
         except (OSError, ValueError):
             pass  # the volumes are known without it

@@ -1,6 +1,6 @@
 """What an operator can order about calibration: show, stage, commit. Nothing of a pump is ever assumed."""
 
-from firmware import alarms, calibration, ledger, units
+from firmware import alarms, calibration, interrupted, ledger, units
 
 
 class Calibrating:
@@ -60,6 +60,7 @@ class Calibrating:
                 raise ValueError("calibrate commit: `stop` comes first")
             app.records.prescription.validate(values)
         app.ledger.alarms = app.alarms.latched()
+        before = app.records.prescription
         try:
             found = app.records.commit_calibration(values, app.dosing.day, app.dosing.second)
         except OSError as error:
@@ -73,4 +74,7 @@ class Calibrating:
         for alarm in found:
             app.alarms.raise_(alarm)
         app.take_up_schedule()
+        if app.records.prescription is not before:  # it could not be read without a calibration, or is void now
+            interrupted.take_up(app, None)
+            app.therapy.begin(app.dosing.day, app.dosing.second, False)
         app.log.log("calibrated", sequence=app.records.calibrations.sequence)

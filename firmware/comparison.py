@@ -1,12 +1,9 @@
-"""A prescription beside the one in force, and what of it must be typed once more before a commit (F4, F8; R10, R22).
-
-Ten times a dose is a slipped digit or a bounced key more often than it is meant (the 4.8 that became 44.8).
-"""
+"""A prescription beside the one in force (F4, F8)."""
 
 from firmware import units
 from firmware.days import clock_text, days_text
-from firmware.library import NO_BOUND, Entry, concentration_text, mass_text
-from firmware.prescription import MODES, NO_LIMIT, Prescription
+from firmware.library import concentration_text
+from firmware.prescription import MODES, NO_LIMIT
 
 _NAMES = (
     "patient",
@@ -22,9 +19,7 @@ _NAMES = (
     "day_at_most",
 )
 _LISTS = ("period", "scheduled_bolus")
-_RATES = ("basal", "period")
-_NONE = "none"
-_TENFOLD = "ten times or more from "
+NONE = "none"
 
 
 def show(active, staged):
@@ -43,7 +38,7 @@ def show(active, staged):
             if before == after:
                 yield "%s: %s" % (label, before)
             else:
-                yield "%s: %s -> %s" % (label, before or _NONE, after or _NONE)
+                yield "%s: %s -> %s" % (label, before or NONE, after or NONE)
 
 
 def _list(rx, name):
@@ -57,7 +52,7 @@ def _text(rx, name, index):
     if rx is None:
         return None
     if name == "concentration":
-        return concentration_text(rx.concentration) if rx.concentration else _NONE
+        return concentration_text(rx.concentration) if rx.concentration else NONE
     if name == "mode":
         return MODES[rx.mode]
     if name in ("patient", "drug"):
@@ -93,7 +88,7 @@ def _period_text(period, ng):
 def _scheduled_text(bolus, ng):
     days, minute, dose, seconds = bolus
     begin = "%s %s " % (days_text(days), clock_text(minute))
-    return begin + "%s over %s" % (units.both_text(dose, ng), _time_text(seconds))
+    return begin + "%s over %s" % (units.both_text(dose, ng), time_text(seconds))
 
 
 def _patient_text(bolus, ng):
@@ -101,94 +96,12 @@ def _patient_text(bolus, ng):
         return None
     dose, seconds, lockout, count = bolus
     what = "%s over %s, lockout %s, %d per day"
-    return what % (units.both_text(dose, ng), _time_text(seconds), _time_text(lockout), count)
+    return what % (units.both_text(dose, ng), time_text(seconds), time_text(lockout), count)
 
 
-def _time_text(seconds):
+def time_text(seconds):
+    """A duration (s) in the largest unit that it is a whole number of."""
     for unit, length in (("h", 3_600), ("min", 60)):
         if not seconds % length:
             return "%d %s" % (seconds // length, unit)
     return "%d s" % seconds
-
-
-def warnings(active, rx):
-    """What must be typed once more before rx, a validated Prescription, may be committed: (FIELD VALUE, why) of each
-    thing. A generator. active: the prescription in force, or None."""
-    ng = rx.concentration
-    old_ng = active.concentration if active is not None else 0
-    if _tenfold(old_ng, ng):
-        yield "concentration " + concentration_text(ng), _TENFOLD + concentration_text(old_ng)
-    if not rx.gives_doses:
-        return
-    entry = Entry(rx.drug, ng)
-    for name, index, nl, old, (low, high) in _volumes(active, rx, entry):
-        if not nl:
-            continue
-        least, most = entry.bounds(low, high) if low or high else (0, NO_BOUND)
-        beyond = not least <= nl <= most
-        tenfold = _tenfold(old * old_ng, nl * ng) if ng and old_ng and ng != old_ng else _tenfold(old, nl)
-        if not (beyond or tenfold):
-            continue
-        suffix = "/day" if name in _RATES else ""
-        why = []
-        if beyond:
-            bound = "below " + mass_text(low) if nl < least else "above " + mass_text(high)
-            why.append("%s%s, the soft limit of %s" % (bound, suffix, rx.drug))
-        if tenfold:
-            why.append(_TENFOLD + units.both_text(old, old_ng, suffix))
-        yield _name(name, index) + _typed(nl, ng) + suffix, "; ".join(why)
-    if active is not None:
-        for text, why in _other(active, rx, old_ng):
-            yield text, why
-
-
-def _volumes(active, rx, entry):
-    """(name, index, nL, nL before or 0, soft limits) of every rate, dose and limit."""
-    old = active if active is not None else Prescription()
-    soft = entry.basal[1:3]
-    yield "basal", 0, rx.basal, old.basal, soft
-    before = old.periods
-    for index, period in enumerate(rx.periods):  # a new period replaces what was the basal rate
-        yield "period", index, period[3], before[index][3] if index < len(before) else old.basal, soft
-    soft = entry.bolus[:2]
-    before = old.scheduled
-    for index, bolus in enumerate(rx.scheduled):
-        yield "scheduled_bolus", index, bolus[2], before[index][2] if index < len(before) else 0, soft
-    if rx.patient_bolus is not None:
-        before = old.patient_bolus or (0,)
-        yield "patient_bolus", 0, rx.patient_bolus[0], before[0], soft
-    for name in ("max_per_hour", "max_per_day"):
-        limit = getattr(old, name)
-        if limit != NO_LIMIT != getattr(rx, name):
-            yield name, 0, getattr(rx, name), limit, (0, 0)
-    yield "day_at_most", 0, rx.worst_day, 0, (0, entry.day[0])
-
-
-def _other(active, rx, old_ng):
-    """What is no volume: a limit that is gone, lockout and count of patient boluses."""
-    for name in ("max_per_hour", "max_per_day"):
-        limit = getattr(active, name)
-        if limit != NO_LIMIT == getattr(rx, name):
-            yield "%s %s" % (name, _NONE), "was " + units.both_text(limit, old_ng)
-    if active.patient_bolus and rx.patient_bolus:
-        _, _, old_lockout, old_count = active.patient_bolus
-        _, _, lockout, count = rx.patient_bolus
-        if _tenfold(old_lockout, lockout):
-            yield "lockout " + _time_text(lockout), _TENFOLD + _time_text(old_lockout)
-        if _tenfold(old_count, count):
-            yield "boluses_per_day %d" % count, _TENFOLD + "%d" % old_count
-
-
-def _name(name, index):
-    return "%s_%d " % (name, index + 1) if name in _LISTS else name + " "
-
-
-def _typed(nl, ng):
-    """A volume as it is to be typed once more: its mass, if there is one that can be written."""
-    text = units.mass_text(nl, ng)
-    return units.volume_text(nl) if text == "0 ug" else text
-
-
-def _tenfold(old, new):
-    """Whether a value has changed by ten times or more, up or down. From or to 0 does not count."""
-    return old and new and (new >= 10 * old or old >= 10 * new)

@@ -1,109 +1,132 @@
 """Refill dates of one pump (F6, R13): when the expected volume will have fallen to the low-reservoir volume.
 
 Expected: by the basal schedule and the scheduled boluses. Pessimistic: as if every patient bolus that the prescription
-allots were used too, spread over the day. Both as if nothing interrupted delivery from now on. A bridge and the end of
-a trial are reckoned with.
+allots were used too, spread over the day. Both as if nothing interrupted delivery from now on. A bridge, the end of a
+trial and what the running boluses have still to give are reckoned with.
 """
+
+from micropython import const
 
 from firmware import boluses, civil
 from firmware.prescription import MINIMUM, STOPPED
 from firmware.refill_dates import Plan, until
 from firmware.schedule import Schedule
 
+_ALIKE_S = const(2)  # a bolus that ends so near to where the plan has its end is the one of the plan
+
 
 class Forecast:
-    """Refill dates of one pump, reckoned anew whenever they are asked for."""
+    """Reckons the refill dates of the prescription in force. In three steps, prepare() first: together they would keep
+    the console waiting for too long."""
 
     def __init__(self, app):
         """app: app.App."""
         self._app = app
         self._plan = None  # of the prescription in force
         self._plan_of = (None, None)  # that prescription, and the schedule by which the pump doses
+        self._now = (0, 0, 0)  # day, second and second of the week at prepare()
+        self._volume_nl = 0  # above the low-reservoir volume then, and promised to nobody
+        self._phases = ()  # what is to come from then on: (Plan, whether patient boluses are allotted, seconds or None)
+        self._expected = None
 
-    def seconds(self, rx):
-        """(expected, pessimistic) seconds from now for a prescription, in force or about to be; None: never."""
+    def basis(self):
+        """What the dates rest on, as a tuple to compare; the volume too, but as long as it falls as reckoned a date
+        stays where it is."""
         app = self._app
-        volume_nl = app.ledger.reservoir_nl - app.records.calibration.low_reservoir_nl
-        in_force = rx is app.records.prescription
-        if in_force and app.therapy.running and app.records.boluses.recent[-1].kind != boluses.SCHEDULED:
-            volume_nl -= app.therapy.left_nl
+        running = app.therapy.running
+        return (
+            app.records.prescription,
+            app.records.calibration,
+            app.dosing.schedule,
+            app.dosing.mode,
+            app.records.boluses.number,
+            running,
+            running and app.ledger.aside_nl > 0,
+            app.ledger.shift,
+        )
+
+    def prepare(self):
+        """Lay out what is to come."""
+        app = self._app
+        rx = app.records.prescription
+        values = app.records.calibration
+        self._phases = ()
+        if rx is None or values is None:
+            return
         now = app.operations.week_second()
-        plan = self._plan_for(rx, in_force)
-        allotted = 0
-        if rx.patient_bolus is not None:
-            allotted = rx.patient_bolus[0] * rx.patient_bolus[3]
+        self._now = (app.dosing.day, app.dosing.second, now)
+        self._volume_nl = app.ledger.reservoir_nl - values.low_reservoir_nl
+        trials = app.courses.trials
+        if trials.is_over():
+            self._phases = ((self._afterwards(), False, None),)
+            return
+        plan = self._plan_for(rx)
         found = []
-        for extra in (0, allotted):
-            if found and not extra:
-                found.append(found[0])
-            else:
-                found.append(until(self._phases(rx, in_force, plan, extra, now), volume_nl, now))
-        return tuple(found)
+        left_nl = app.courses.bridge_left_nl()
+        if left_nl and rx.mode != STOPPED:
+            rate = app.courses.bridging.rate()
+            found.append((Plan(Schedule(rate, ())), False, app.courses.bridging.seconds(left_nl, rate)))
+        wait = plan.bolus_end(now)
+        if not self._flows_as_planned(wait):
+            if app.therapy.running:
+                self._volume_nl -= app.ledger.bolus_left_nl + app.ledger.aside_nl
+            if wait and not found:  # the plan's bolus is that already, or it is not given and never will be
+                found.append((Plan(app.dosing.schedule), True, wait))
+        found.append((plan, True, None))
+        if rx.course.trial_s:
+            found = _cut(found, trials.left_s())
+            found.append((self._afterwards(), False, None))
+        self._phases = found
 
-    def _gives_scheduled(self):
-        """Whether a scheduled bolus flows, or is set aside by the one that does."""
-        therapy = self._app.therapy
-        for entry in self._app.records.boluses.recent[-2:] if therapy.running else ():
-            if entry.kind == boluses.SCHEDULED and entry.start + entry.seconds > therapy.now():
-                return True
-        return False
-
-    def _plan_for(self, rx, in_force):
-        values = self._app.records.calibration
-        if not in_force:
-            return Plan(rx.schedule(values), rx.scheduled)
+    def _plan_for(self, rx):
         now = self._app.dosing.schedule
         if self._plan is None or self._plan_of[0] is not rx or self._plan_of[1] is not now:
-            self._plan = Plan(rx.schedule(values), rx.scheduled)
+            self._plan = None  # never two at a time in memory
+            self._plan = Plan(rx.schedule(self._app.records.calibration), rx.scheduled)
             self._plan_of = (rx, now)
         return self._plan
 
-    def _phases(self, rx, in_force, plan, extra, now):
-        """What is to come, as refill_dates.until takes it."""
-        courses = self._app.courses
-        trials = courses.trials
-        found = []
-        if in_force:
-            if trials.is_over():
-                return [(self._afterwards(), 0, None)]
-            left_nl = courses.bridge_left_nl()
-            if left_nl and rx.mode != STOPPED:
-                rate = courses.bridging.rate()
-                found.append((Plan(Schedule(rate, ())), 0, courses.bridging.seconds(left_nl, rate)))
-        wait = 0 if in_force and self._gives_scheduled() else plan.bolus_end(now)
-        if wait and not found:  # a bolus whose time has begun and that is not being given never will be
-            found.append((Plan(rx.schedule(self._app.records.calibration)), extra, wait))
-        found.append((plan, extra, None))
-        if in_force and rx.course.trial_s:
-            found = _cut(found, trials.left_s())
-            found.append((self._afterwards(), 0, None))
-        return found
+    def _flows_as_planned(self, left_s):
+        """Whether the bolus that flows is the one that the plan has now, begun in time and never set aside."""
+        app = self._app
+        if not app.therapy.running or not left_s or app.ledger.aside_nl:
+            return False
+        newest = app.records.boluses.recent[-1]
+        return newest.kind == boluses.SCHEDULED and abs(newest.end - app.therapy.now() - left_s) <= _ALIKE_S
 
     def _afterwards(self):
         """The course after a trial."""
         is_minimum = self._app.courses.trials.mode_afterwards() == MINIMUM
         return Plan(Schedule(self._app.records.calibration.min_rate if is_minimum else 0, ()))
 
-    def lines(self, rx):
-        """The dates as `key: value` lines. rx: Prescription, or None."""
-        expected = pessimistic = None
-        if rx is not None and self._app.records.calibration is not None:
-            expected, pessimistic = self.seconds(rx)
-        return ["refill_expected: " + self._text(expected), "refill_pessimistic: " + self._text(pessimistic)]
+    def seconds(self, is_pessimistic):
+        """Seconds after prepare() until the date; None: never. The expected one comes first."""
+        extra = 0
+        if is_pessimistic:
+            allotted = self._app.records.prescription.patient_bolus if self._phases else None
+            if allotted is None:
+                return self._expected
+            extra = allotted[0] * allotted[3]
+        phases = [(plan, extra if allots else 0, limit) for plan, allots, limit in self._phases]
+        found = until(phases, self._volume_nl, self._now[2]) if phases else None
+        if not is_pessimistic:
+            self._expected = found
+        return found
 
-    def _text(self, seconds):
+    def text(self, seconds):
+        """Local time so many seconds after prepare(); `none`: never, or beyond the calendar."""
         if seconds is None:
             return "none"
-        day, second = civil.shifted(self._app.dosing.day, self._app.dosing.second, seconds)
+        day, second = civil.shifted(self._now[0], self._now[1], seconds)
         return civil.iso(day, second) if day < civil.DAYS else "none"
 
 
 def _cut(phases, seconds):
     """The phases of the next seconds."""
     found = []
-    for plan, extra, limit in phases:
+    for plan, allots, limit in phases:
         lasts = seconds if limit is None else min(limit, seconds)
         if lasts:
-            found.append((plan, extra, lasts))
+            found.append((plan, allots, lasts))
         seconds -= lasts
     return found

@@ -9,7 +9,17 @@ comes in at the console meanwhile waits in the USB buffer. No other module impor
 from firmware import image
 
 # What each imports of the others comes before it: a turn loads one module.
-_MODULES = ("staging", "comparison", "programming", "calibrating", "priming", "refilling", "status", "commands")
+_MODULES = (
+    "staging",
+    "comparison",
+    "unusual",
+    "programming",
+    "calibrating",
+    "priming",
+    "refilling",
+    "status",
+    "commands",
+)
 
 
 class Later:

@@ -69,7 +69,7 @@ class Ledger:
         self.bolus = 0  # number of the newest bolus that has begun to flow, low 16 bits
         self.bolus_left_nl = 0  # above 0 while it flows: what it still has to give
         self.aside_nl = 0  # above 0 while a bolus waits for that one to end, or flows on after it: what is left of it
-        self.decided_min = 0  # local time, minutes since 2000, up to which scheduled boluses have been given or skipped
+        self.decided_min = 0  # local time, minutes since 2000, of the newest scheduled bolus that was given or skipped
         self._low = 0  # low bits of `counted`
         self._time = 0  # of the record that was taken up
 

@@ -4,6 +4,7 @@ from micropython import const
 
 from firmware import alarms, boluses, events, units
 from firmware.dosing import ON
+from firmware.library import NO_BOUND, Entry
 from firmware.prescription import CONTINUOUS, FLEX, NO_LIMIT
 
 _HOUR_S = const(3_600)
@@ -86,23 +87,26 @@ def _check_windows(app, asked, dose_nl, start):
     if history.is_full(start, _DAY_S):
         raise Denied(HISTORY_FULL, "bolus: %d within 24 h, no more can be remembered" % boluses.CAPACITY)
     highest = app.dosing.schedule.highest()
+    entry = Entry(rx.drug, rx.concentration)
+    _, hard_day = entry.bounds(0, entry.day[1])
     for name, limit, window, reason in (
-        ("hour", rx.max_per_hour, _HOUR_S, MAX_PER_HOUR),
-        ("day", rx.max_per_day, _DAY_S, MAX_PER_DAY),
+        ("max_per_hour", rx.max_per_hour, _HOUR_S, MAX_PER_HOUR),
+        ("max_per_day", rx.max_per_day, _DAY_S, MAX_PER_DAY),
+        ("the day's limit of " + rx.drug, hard_day, _DAY_S, MAX_PER_DAY),
     ):
-        if limit == NO_LIMIT:
+        if limit in (NO_LIMIT, NO_BOUND):
             continue
-        room = (limit - history.volume_nl(start, window)) * _DAY_S - highest * window
+        room = (limit - history.volume_nl(start, window, rx.concentration)) * _DAY_S - highest * window
         if dose_nl * _DAY_S > room:
             left = units.both_text(max(0, room) // _DAY_S, rx.concentration)
-            raise Denied(reason, "%s: at most %s, for max_per_%s" % (asked, left, name))
+            raise Denied(reason, "%s: at most %s, for %s" % (asked, left, name))
 
 
 def check_patient(app, start):
     """Raise Denied unless lockout and the day's count allow a patient bolus at pump time `start`, s (R07)."""
     _, _, lockout, max_per_day = app.records.prescription.patient_bolus
     history = app.records.boluses
-    last = history.last_start(boluses.PATIENT)
+    last = history.last_patient
     if 0 <= last and start - last < lockout:
         raise Denied(LOCKOUT, "dose: lockout, %d s more" % (last + lockout - start))
     if history.count(boluses.PATIENT, start, _DAY_S) >= max_per_day:

@@ -141,8 +141,10 @@ class Operations:
             if app.must_record and app.records.calibration is not None:
                 app.ledger.shift -= by  # refused, and logged so: the clock stays as it is
                 return
-        if not app.wallclock.set(day, second):  # it may have taken the time all the same
+        if not app.wallclock.set(day, second):  # it may have taken the time all the same: it is not believed now
             app.alarms.raise_(alarms.RTC_LOST)
+            app.ledger.shift -= max(0, by)
+            app.must_record = True
             app.apply()
             return
         app.ledger.shift += min(0, by)
@@ -163,6 +165,7 @@ class Operations:
         app.log.log(code, by_s=by)
         before = app.dosing.day, app.dosing.second
         app.dosing.set_time(day, second)
+        app.ledger.note(day, second, app.cascade)  # so that a reset finds the clock where it left it
         if code == "clock_set":
             app.therapy.clock_moved(*before)
         app.changed()

@@ -3,7 +3,7 @@
 Dosing goes on undisturbed by the prescription in force until a commit, which is one record.
 """
 
-from firmware import alarms, comparison, library, staging
+from firmware import alarms, comparison, library, staging, unusual
 
 _REFUSED_EVERY_MS = 60_000
 
@@ -53,11 +53,17 @@ class Programming:
 
     def stage_end(self, digest):
         """Compute what was staged; host and pump must have come to the same. Returns lines: the comparison with the old
-        one, what it rests on, and what must be confirmed."""
-        if self._app.records.calibration is None:
+        one, what it rests on, and what must be confirmed. What is staged already is checked and compared anew."""
+        values = self._app.records.calibration
+        if values is None:
             raise ValueError("program stage end: the pump has no calibration; `calibrate` comes first")
+        rx = self.staging.complete
         try:
-            rx = self.staging.end(self._app.records.calibration)
+            if rx is None:
+                rx = self.staging.end(values)
+            elif self.staging.calibration is not values:
+                rx.validate(values)
+                self.staging.calibration = values
         except ValueError:
             self._refused()
             raise
@@ -66,52 +72,68 @@ class Programming:
             self.staging.discard()
             self._refused()
             raise ValueError("digest = %s: the pump computed %s; nothing is staged" % (digest, own))
-        return self._shown(rx, own)
+        return self._answer(rx, own)
 
     def present(self, rx):
-        """Stage a Prescription that is there already (that of a trial, or the one before it) to be confirmed and
-        committed as any other; it is validated then. Returns the lines of stage_end()."""
-        self.staging.take(rx, None)
-        return self._shown(rx, staging.digest(rx))
+        """Stage a valid Prescription that is there already (that of a trial, or the one before it) to be confirmed and
+        committed as any other. Returns the lines of stage_end()."""
+        self.staging.take(rx, self._app.records.calibration)
+        return self._answer(rx, staging.digest(rx))
 
-    def _shown(self, rx, digest):
+    def _answer(self, rx, digest):
+        """The lines, each made when the console takes it, and with each a piece of the search for what is unusual: all
+        at once would delay the tick."""
         app = self._app
-        ends = ["library: " + library.LIBRARY, "digest: " + digest]
-        ends += app.operations.calibrating.lines()
-        ends += app.courses.lines(rx)
+        active = app.records.prescription
+        stage = self.staging
+        stage.compared = None
+        stage.warnings = found = []
+        search = unusual.warnings(active, rx, app.records.calibration.min_rate)
+        for lines in (comparison.show(active, rx), self._ends(rx, digest)):
+            for line in lines:
+                yield line
+                _step(search, found)
+        while _step(search, found):
+            pass
+        stage.compared = (active,)
         app.log.log("staged", digest=int(digest, 16))
-        return self._answer(app.records.prescription, rx, ends)
+        if found:
+            yield "to be typed once more: `program confirm FIELD VALUE` for each warning, as it stands there"
+        for index in range(len(found)):
+            yield "warning %s: %s" % found[index]
 
-    @staticmethod
-    def _answer(active, rx, ends):
-        """The lines, each made when the console takes it: all at once would delay the tick."""
-        for line in comparison.show(active, rx):
+    def _ends(self, rx, digest):
+        """What a staged prescription rests on, and what comes before it."""
+        yield "library: " + library.LIBRARY
+        yield "digest: " + digest
+        for line in self._app.operations.calibrating.lines():
             yield line
-        for line in ends:
+        for line in self._app.courses.lines(rx):
             yield line
-        told = False
-        for text, why in comparison.warnings(active, rx):
-            if not told:
-                yield "to be typed once more: `program confirm FIELD VALUE` for each warning, as it stands there"
-                told = True
-            yield "warning %s: %s" % (text, why)
 
-    def _warnings(self, rx):
-        return list(comparison.warnings(self._app.records.prescription, rx))
+    def _need_compared(self, verb):
+        """The staged prescription, which was checked and compared with what is in force now. Raises ValueError."""
+        stage = self.staging
+        if stage.complete is None:
+            raise ValueError("program %s: nothing is staged" % verb)
+        records = self._app.records
+        if stage.compared != (records.prescription,) or stage.calibration is not records.calibration:
+            again = "program %s: what is staged was not compared with what is in force; `program stage end %s` does it"
+            raise ValueError(again % (verb, staging.digest(stage.complete)))
+        return stage.complete
 
     def confirm(self, words):
         """A warning is retyped: its field and its value, exactly."""
-        if self.staging.complete is None:
-            raise ValueError("program confirm: nothing is staged")
+        self._need_compared("confirm")
         text = " ".join(words)
-        known = [warning[0] for warning in self._warnings(self.staging.complete)]
+        warnings = self.staging.warnings
+        known = [name for name, _ in warnings]
         if text not in known:
             allowed = (
                 [name for name in known if name.split(" ")[0] == words[0]] or known or ["nothing is to be confirmed"]
             )
             raise ValueError("program confirm %s = %s: %s" % (words[0], " ".join(words[1:]), ", ".join(allowed)))
-        if text not in self.staging.confirmed:
-            self.staging.confirmed.append(text)
+        warnings[known.index(text)] = text, None
 
     def ready(self, digest=None):
         """The staged prescription, which this pump can give and of which every warning is confirmed, and the number of
@@ -123,13 +145,11 @@ class Programming:
         own = staging.digest(rx)
         if digest is not None and own != digest:
             raise ValueError("digest = %s: %s is staged" % (digest, own))
-        if self.staging.calibration is not self._app.records.calibration:
-            rx.validate(self._app.records.calibration)
-        warnings = self._warnings(rx)  # anew: the prescription in force may have changed
-        for text, why in warnings:
-            if text not in self.staging.confirmed:
+        self._need_compared("commit")
+        for text, why in self.staging.warnings:
+            if why is not None:
                 raise ValueError("program commit: `program confirm %s` comes first: %s" % (text, why))
-        return rx, len(warnings)
+        return rx, len(self.staging.warnings)
 
     def commit(self, digest):
         """Put the staged prescription in force. Dosing goes on undisturbed until then, and by the new one after."""
@@ -177,3 +197,12 @@ class Programming:
         if self._refused_at is None or self._app.board.ticks_diff(now, self._refused_at) > _REFUSED_EVERY_MS:
             self._refused_at = now
             self._app.log.log("refused")
+
+
+def _step(search, found):
+    """One piece of a search. Returns whether there was one."""
+    for warning in search:
+        if warning:
+            found.append(warning)
+        return True
+    return False

@@ -49,37 +49,40 @@ class Plan:
         self.week = sum(self.days)
 
     def _lay_boluses(self):
-        """When each bolus of the week begins; the one that hangs over the end of the week also before its beginning."""
+        """When each bolus of the week begins, in order. What hangs over the end of the week, and what had to wait
+        beyond it, comes first: where it lies in the next week, and the others wait for it."""
         starts = []
         for index, (days, minute, _, _) in enumerate(self._scheduled):
             for day in range(7):
                 if days >> day & 1:
                     starts.append(day * _DAY_S + minute * 60 << _INDEX_BITS | index)
         starts.sort()
+        free = self._queue(starts, 0, 2 * _WEEK_S) - _WEEK_S
+        if free <= 0:
+            return
         begins, which = self._begins, self._which
-        free = 0
-        for _ in range(2):  # a second time if one hangs over the end of the week: others may have to wait for it
-            begins = array("i")
-            which = bytearray()
-            for packed in starts:
-                index = packed & (1 << _INDEX_BITS) - 1
-                start = packed >> _INDEX_BITS
-                begin = max(start, free)
-                if begin - start < _LATE_S:
-                    begins.append(begin)
-                    which.append(index)
-                    free = begin + self._scheduled[index][3]
-            free = max(0, free - _WEEK_S)
-            if not free:
-                break
-        if free:
-            self._begins.append(begins[-1] - _WEEK_S)
-            self._which.append(which[-1])
-        self._begins.extend(begins)
-        self._which.extend(which)
+        first = len(begins)
+        while first and begins[first - 1] + self._scheduled[which[first - 1]][3] > _WEEK_S:
+            first -= 1
+        self._begins = array("i", [begin - _WEEK_S for begin in begins[first:]])
+        self._which = which[first:]
+        self._queue(starts, free, _WEEK_S)
+
+    def _queue(self, starts, free, last):
+        """Add the boluses of a week, one after the other, none before `free`, and none at or beyond `last`. Returns the
+        second by which all of them are over."""
+        for packed in starts:
+            index = packed & (1 << _INDEX_BITS) - 1
+            start = packed >> _INDEX_BITS
+            begin = max(start, free)
+            if begin - start < _LATE_S and begin < last:
+                self._begins.append(begin)
+                self._which.append(index)
+                free = begin + self._scheduled[index][3]
+        return free
 
     def _add_up(self):
-        """What the days of the week take. Most parts lie within a day, which is worth a short way at hundreds of them."""
+        """What the days of the week take. Most parts lie within a day: worth a short way at hundreds of them."""
         starts, rates, days = self._starts, self._rates, self.days
         last = _WEEK_S
         for index in range(len(starts) - 1, -1, -1):

@@ -28,7 +28,12 @@ APART_SHARE = const(20)  # of the capacity: the estimates disagree
 TOGETHER_SHARE = const(40)  # of the capacity: they agree again
 APART_READINGS = const(15)  # for a minute
 REFILL_DUE_S = const(72 * 3_600)  # a pessimistic refill date nearer than this is due
-_FORECAST_READINGS = const(75)  # every 5 min
+_FORECAST_READINGS = const(37)  # every 148 s: while the pump stands still its dates move on, and are right to 3 min
+_UNKNOWN = "unknown"
+_DATES = ("refill_expected: ", "refill_pessimistic: ")
+_PREPARE = const(-1)  # the step of reckoning before the dates
+# What can go wrong in reckoning far ahead, by a fault that nobody foresaw. It must not stop a pump that doses.
+_FAILURES = (ArithmeticError, LookupError, MemoryError, ValueError)
 NO_LEVEL = const(-1)
 
 
@@ -85,8 +90,12 @@ class Reservoir:
         self._level = Level()
         self.refilling = None  # refilling.Refilling, once it is loaded
         self._forecast = Forecast(app)
-        self._wait = 0  # readings until refill_due is looked at again
-        self._for = None  # the schedule for which that was done
+        self._dates = [_UNKNOWN, _UNKNOWN]  # expected and pessimistic, as shown
+        self._failed = False  # whether reckoning them did
+        self._due_s = None  # seconds to the pessimistic one; None: never
+        self._basis = None  # what the dates rest on; None: they have to be reckoned anew
+        self._next_basis = None
+        self._wait = 0  # readings until that is done in any case
         self._restored = False  # whether an alarm of before the start has been taken up
 
     def _is_known(self):
@@ -130,34 +139,67 @@ class Reservoir:
             app.apply()
 
     def _watch_date(self):
-        app = self._app
-        rx = app.records.prescription
-        if self._wait and self._for is app.dosing.schedule:
-            self._wait -= 1
-            return
-        self._wait = _FORECAST_READINGS
-        self._for = app.dosing.schedule
-        seconds = self._forecast.seconds(rx)[1] if rx is not None else None
-        if seconds is not None and seconds < REFILL_DUE_S:
-            app.alarms.raise_(alarms.REFILL_DUE)
+        self._wait -= 1
+        if self._wait <= 0 or not self._is_current():
+            for step in (_PREPARE, 0, 1):
+                self._reckon(step)
+        if self._failed:
+            return  # nothing is known: the alarm stays as it is
+        if self._due_s is not None and self._due_s < REFILL_DUE_S:
+            self._app.alarms.raise_(alarms.REFILL_DUE)
         else:
-            app.alarms.gone(alarms.REFILL_DUE)
+            self._app.alarms.gone(alarms.REFILL_DUE)
+
+    def _is_current(self):
+        """Whether the dates rest on what is in force. As long as the volume falls as reckoned, they stay."""
+        return self._basis is not None and self._basis == self._forecast.basis()
+
+    def _reckon(self, step):
+        """_PREPARE, 0 for the expected date, 1 for the pessimistic one, in this order. Raises nothing: where it fails
+        both dates are unknown, until something changes or the next look is due."""
+        forecast = self._forecast
+        try:
+            if step == _PREPARE:
+                self._failed = True  # until it has come to its end
+                self._next_basis = forecast.basis()
+                forecast.prepare()
+                self._failed = False
+            elif not self._failed:
+                seconds = forecast.seconds(step == 1)
+                self._dates[step] = forecast.text(seconds)
+                if step == 1:
+                    self._due_s = seconds
+        except _FAILURES:
+            self._failed = True
+        if self._failed:
+            self._dates = [_UNKNOWN, _UNKNOWN]
+        if step == 1:
+            self._basis = self._next_basis
+            self._wait = _FORECAST_READINGS
+
+    def _with_dates(self, lines):
+        """Lines, and after them the refill dates as `key: value`. A generator: what has to be reckoned takes a turn of
+        the console for each step."""
+        stale = not self._is_current()
+        if stale:
+            self._reckon(_PREPARE)
+        for line in lines:
+            yield line
+        for step, key in enumerate(_DATES):
+            if stale:
+                self._reckon(step)
+            yield key + self._dates[step]
 
     def refill(self, words):
         """`refill NUMBER UNIT [measured NUMBER UNIT] [because WORD]`, when the reservoir has been filled: see
         refilling.py. Returns lines for the operator."""
         lines = self.refilling.order(words)
         self._level.forget()
-        self._wait = 0
-        return lines + self.dates_lines(self._app.records.prescription)
-
-    def dates_lines(self, rx):
-        """Refill dates of a prescription, in force or about to be, as `key: value` lines; `none`: it will never be low,
-        or beyond the calendar."""
-        return self._forecast.lines(rx)
+        self._basis = None
+        return self._with_dates(lines)
 
     def status(self):
-        """Lines for `status`: the level by the sensor, and the refill dates."""
+        """Lines for `status`: the level by the sensor, and the refill dates. `none`: never low, or only beyond the
+        calendar. `unknown`: they cannot be reckoned."""
         nl = self._level.nl
-        found = ["level_nl: " + ("none" if nl is None or nl == NO_LEVEL else "%d" % nl)]
-        return found + self.dates_lines(self._app.records.prescription)
+        return self._with_dates(["level_nl: " + ("none" if nl is None or nl == NO_LEVEL else "%d" % nl)])

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from firmware import alarms, events, interrupted, ledger, missed, version
+from firmware import alarms, civil, events, interrupted, ledger, missed, version
 from firmware.dosing import ON
 
 # Reset to the first line of App on the bench: MicroPython's start, the image check, the imports. No clock of the pump
@@ -22,6 +22,8 @@ def start(app):
     _, exact, assumed, last_day, last_second = app.records.recovered
     if app.ledger.alarms & 1 << alarms.RTC_LOST:
         now = None  # only an operator makes the clock believed again
+    elif now is not None and exact and civil.seconds_between(last_day, last_second, *now) > _HANG_MAX_S:
+        now = None  # a reset does not take that long: the RTC has moved by itself (R49)
     day, second = now if now is not None else (last_day, last_second)
     app.dosing.set_time(day, second)
     app.log.log("boot", cause=app.board.reset_cause, firmware=_version_number(), start_ms=start_ms)

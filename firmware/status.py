@@ -15,41 +15,45 @@ def state_name(app):
 
 
 def lines(app):
-    """The lines, in a fixed order. Volumes nL, rates nL/day; masses beside them in brackets."""
+    """The lines, in a fixed order. Volumes nL, rates nL/day; masses beside them in brackets. A generator: each is made
+    when the console takes it, as all at once would delay the tick. What is counted is of one instant, the first."""
     book = app.ledger
-    counters = app.records.counters
     rx = app.records.prescription
+    rate = app.cascade.rate if app.dosing.mode == ON else 0
+    counted = (
+        ("ledger_steps: %d", book.steps),
+        ("ledger_nl: %d", book.volume_nl),
+        ("reserved_steps: %d", book.reserved - book.used),
+        ("missed_nl: %d", book.missed_nl),
+        ("reservoir_nl: %d", book.reservoir_nl),
+    )
+    pulses = app.board.counter.read()
+    yield "state: " + state_name(app)
+    yield "firmware: " + version.FIRMWARE
+    yield "clock: " + app.operations.now_text()
+    yield "prescription: " + ("%s %s" % (digest(rx), MODES[rx.mode]) if rx is not None else "none")
+    yield "library: " + library.LIBRARY
     # While a bridge runs another concentration flows: its mass is not reckoned by the new one.
     ng = rx.concentration if rx is not None and not app.courses.bridge_left_nl() else 0
-    rate = app.cascade.rate if app.dosing.mode == ON else 0
-    found = [
-        "state: " + state_name(app),
-        "firmware: " + version.FIRMWARE,
-        "clock: " + app.operations.now_text(),
-        "prescription: " + ("%s %s" % (digest(rx), MODES[rx.mode]) if rx is not None else "none"),
-        "library: " + library.LIBRARY,
-        "rate: %d nL/day, %s" % (rate, units.both_text(rate, ng, "/day")),
-        "ledger_steps: %d" % book.steps,
-        "ledger_nl: %d" % book.volume_nl,
-        "reserved_steps: %d" % (book.reserved - book.used),
-        "missed_nl: %d" % book.missed_nl,
-        "reservoir_nl: %d" % book.reservoir_nl,
-        "alarms: " + _list(alarms.codes(app.alarms.active)),
-        "alarm_history: " + _list(alarms.codes(app.alarms.history)),
-        "power_ons: %d" % counters.power_ons,
-        "watchdog_resets: %d" % counters.watchdog_resets,
-        "commanded_resets: %d" % counters.commanded_resets,
-        "assumed_steps: %d" % counters.assumed_steps,
-        "retired_pages: %d" % len(app.records.retired.pages),
-        "reset_cause: " + events.CAUSES[app.board.reset_cause],
-        "refused_lines: %d" % app.console.refused,
-        "pulses: %d" % app.board.counter.read(),
-    ]
+    yield "rate: %d nL/day, %s" % (rate, units.both_text(rate, ng, "/day"))
+    for text, value in counted:
+        yield text % value
+    yield "alarms: " + _list(alarms.codes(app.alarms.active))
+    yield "alarm_history: " + _list(alarms.codes(app.alarms.history))
+    counters = app.records.counters
+    yield "power_ons: %d" % counters.power_ons
+    yield "watchdog_resets: %d" % counters.watchdog_resets
+    yield "commanded_resets: %d" % counters.commanded_resets
+    yield "assumed_steps: %d" % counters.assumed_steps
+    yield "retired_pages: %d" % len(app.records.retired.pages)
+    yield "reset_cause: " + events.CAUSES[app.board.reset_cause]
+    yield "refused_lines: %d" % app.console.refused
+    yield "pulses: %d" % pulses
     if book.state == ledger.PAUSED:
-        found.append("stop_left_s: %d" % app.stop_left)
+        yield "stop_left_s: %d" % app.stop_left
     for part in (app.therapy, app.courses, app.reservoir, app.battery):
-        found += part.status()
-    return found
+        for line in part.status():
+            yield line
 
 
 def _list(codes):

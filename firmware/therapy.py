@@ -11,6 +11,7 @@ from firmware import boluses, civil, events, library, limits, missed, units
 from firmware.agenda import Agenda
 from firmware.alarms import BOLUS_DENIED
 from firmware.bolus_flow import BolusFlow
+from firmware.validation import MAX_LIMIT
 
 _SECONDS_MAX = const(86_400)
 _LATE_S = const(1_800)  # a scheduled bolus that waits for longer is skipped
@@ -78,8 +79,8 @@ class Therapy:
         rx = self._app.records.prescription
         dose_nl = units.dose("bolus", number, unit, rx.concentration if rx is not None else 0)
         asked = "bolus = %s %s" % (number, unit)
-        if not dose_nl:
-            raise ValueError(asked + ": at least 1 nL")
+        if not 1 <= dose_nl <= MAX_LIMIT:
+            raise ValueError(asked + ": 1 nL to 1 L")
         if not 1 <= seconds <= _SECONDS_MAX:
             raise ValueError("bolus over = %d s: 1 s to 24 h" % seconds)
         try:
@@ -146,7 +147,8 @@ class Therapy:
         app = self._app
         history = app.records.boluses
         try:
-            history.begin(kind, (self.now() + 1, seconds), dose_nl, which, self.running)
+            ng_per_ml = app.records.prescription.concentration
+            history.begin(kind, (self.now() + 1, seconds), dose_nl, which, self.running, ng_per_ml)
         except OSError as error:
             app.log.log("write_failed", record=_RECORD_BOLUS)
             raise limits.Denied(limits.WRITE_FAILED, "bolus: the EEPROM refused it (%s); none is given" % error)
@@ -226,7 +228,10 @@ class Therapy:
                 app.alarms.gone(BOLUS_DENIED)
         if self._flowing is not None:
             self._follow_flow()
-        for which in self._agenda.due(app.dosing.day, app.dosing.second):
+        due, passed = self._agenda.due(app.dosing.day, app.dosing.second)
+        for which in passed:
+            self._skip(which, limits.LATE)
+        for which in due:
             self._keep_agenda()
             if not app.records.boluses.was_given(which) and which not in [other for other, _ in self._waiting]:
                 self._waiting.append((which, self.now() + 1))
@@ -273,7 +278,7 @@ class Therapy:
         self._app.must_record = True  # so that no start skips it once more
 
     def _keep_agenda(self):
-        self._app.ledger.decided_min = self._agenda.seen // 60
+        self._app.ledger.decided_min = self._agenda.mark_min()
 
     # -- clock and start --------------------------------------------------------------------------------------
 
@@ -283,7 +288,7 @@ class Therapy:
         dosing = self._app.dosing
         if civil.seconds_between(day, second, dosing.day, dosing.second) > 0:
             self._skip_passed(day, second, limits.CLOCK)
-        self._agenda.moved(dosing.day, dosing.second)
+        self._agenda.begin(dosing.day, dosing.second)
         self._keep_agenda()
 
     def begin(self, day, second, was_running):
@@ -291,15 +296,18 @@ class Therapy:
         then, what may have waited for its end."""
         dosing = self._app.dosing
         self._agenda.lay(self._app.records.prescription)
-        self._agenda.seen = self._app.ledger.decided_min * 60
+        mark = self._app.ledger.decided_min
+        self._agenda.restore(mark)
         if was_running:
             day, second = civil.shifted(day, second, -_LATE_S)
-        self._skip_passed(day, second, limits.INTERRUPTION, was_running)
-        self._agenda.moved(dosing.day, dosing.second)
+        elif civil.seconds_between(day, second, 0, mark * 60) > 0:
+            day, second = civil.shifted(0, 0, mark * 60)
+        self._agenda.begin(dosing.day, dosing.second)
+        self._skip_passed(day, second, limits.INTERRUPTION)
         self._keep_agenda()
 
-    def _skip_passed(self, day, second, reason, again=False):
-        dosing = self._app.dosing
-        history = self._app.records.boluses
-        for index, date, count in self._agenda.passed(day, second, dosing.day, dosing.second, history, again):
+    def _skip_passed(self, day, second, reason):
+        app = self._app
+        now = app.dosing.day, app.dosing.second
+        for index, date, count in self._agenda.passed((day, second), now, app.records.boluses):
             self._skip((index, date), reason, count)

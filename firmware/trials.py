@@ -7,12 +7,27 @@ from firmware.course import SIZE, TRIAL_MAX_S, TRIAL_MIN_S, Course
 from firmware.course import unpack as unpack_course
 from firmware.diary import SCORE
 from firmware.history import History
+from firmware.library import Entry
 from firmware.prescription import MINIMUM, STOPPED
+from firmware.validation import check_unasked
 
 # Bits of a stored score: a name keeps its place for ever.
 EFFECTS = ("nausea", "itching", "sedation", "dizziness", "weakness", "retention", "headache", "confusion")
 MISSING = 255
 _SCALES = (("pain", 10), ("spasticity", 4))  # numeric rating scale; modified Ashworth scale
+_FIELDS = (
+    "patient",
+    "drug",
+    "concentration",
+    "mode",
+    "basal",
+    "periods",
+    "scheduled",
+    "patient_bolus",
+    "max_per_hour",
+    "max_per_day",
+    "worst_day",
+)
 _SCORES_MAX = 40  # what the diary can hold
 
 
@@ -33,7 +48,10 @@ class Trials:
         course = self._course()
         if course is None or course.trial_over:
             return 0
-        return max(0, course.trial_s - max(0, self._app.therapy.now() - course.trial_start))
+        passed = self._app.therapy.now() - course.trial_start
+        if passed < 0:  # pump time went back, in a clock set that was cut: nobody knows how long the trial has lasted
+            return 0
+        return max(0, course.trial_s - passed)
 
     def is_over(self):
         """Whether a trial has ended, and its prescription is in force no more."""
@@ -50,6 +68,9 @@ class Trials:
         if rx.mode == STOPPED:
             raise ValueError("trial start: the mode of what is staged is stopped")
         course.trial_s, course.afterwards = trial
+        if not course.afterwards:
+            least = self._app.records.calibration.min_rate
+            check_unasked("trial start then minimum", least, Entry(rx.drug, rx.concentration))
         bridge_s = self._app.courses.bridging.seconds_of(course)
         if bridge_s >= course.trial_s:
             raise ValueError("trial start = %d s: the bridge alone takes %d s" % (course.trial_s, bridge_s))
@@ -91,33 +112,39 @@ class Trials:
 
     def keep(self):
         """Stage the prescription that is, or was, on trial, for good. Returns lines for the operator."""
-        rx = self._again(self._need("keep").record())
-        rx.course = Course()
+        rx = _copy(self._need("keep"))
         return self._app.programming.present(rx)
 
     def discard(self):
-        """Stage the prescription before the trial, or none if it cannot be had. Returns lines for the operator."""
-        rx = self._need("discard")
-        trial = rx.course.trial_start
-        why = "nothing is known any more"
+        """Stage the prescription before the trial, or none if it cannot be had. Returns lines for the operator: a
+        generator, as it takes its time to read and to check it."""
+        return self._discarded(self._need("discard"))
+
+    def _discarded(self, rx):
+        payload, why = self._before(rx.course.trial_start)
         found = None
+        if payload is not None:
+            yield "before the trial: found, and checked once more"
+            try:
+                found = prescription.unpack(payload, self._app.records.calibration)
+                found.course = Course()
+            except ValueError as error:
+                why = str(error)
+        if found is None:
+            found = prescription.Prescription()
+            found.patient, found.drug, found.concentration = rx.patient, rx.drug, rx.concentration
+            yield "before the trial: %s; mode stopped is staged" % why
+        yield from self._app.programming.present(found)
+
+    def _before(self, trial):
+        """(the record before a trial, or None; why). What is newer was the trial, the end of its bridge, or its own."""
         try:
             for payload in History(self._app.board.eeprom).payloads():
                 if unpack_course(payload[-SIZE:]).trial_start != trial:
-                    found = self._again(payload)
-                    break  # what is newer was the trial, the end of its bridge, or its own
+                    return payload, ""
         except (OSError, ValueError) as error:
-            why = str(error)
-        if found is not None:
-            found.course = Course()
-            return self._app.programming.present(found)
-        found = prescription.Prescription()
-        found.patient, found.drug, found.concentration = rx.patient, rx.drug, rx.concentration
-        first = "before the trial: %s; mode stopped is staged" % why
-        return _with_first(first, self._app.programming.present(found))
-
-    def _again(self, payload):
-        return prescription.unpack(payload, self._app.records.calibration)
+            return None, str(error)
+        return None, "nothing is known any more"
 
     # -- what operators see -----------------------------------------------------------------------------------
 
@@ -185,9 +212,12 @@ class Trials:
         return ()
 
 
-def _with_first(first, lines):
-    yield first
-    yield from lines
+def _copy(rx):
+    """A Prescription in force once more, on no course. What is in force is valid."""
+    found = prescription.Prescription()
+    for name in _FIELDS:
+        setattr(found, name, getattr(rx, name))
+    return found
 
 
 def _whole(name, text, highest):

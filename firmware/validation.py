@@ -21,6 +21,7 @@ HOUR_S = const(3_600)
 DAY_S = const(86_400)
 _LOCKOUT_MAX_S = const(604_800)
 _BOLUSES_MAX = const(24)
+DAY_BOLUSES = 30  # two less than the history surely keeps: one that began earlier still counts while it flows
 _INDEX = const(31)  # of a bolus or period, in the lowest bits of a mark
 _DAY_MARK = const(2_764_800)  # 86,400 << 5
 _WEEK_MARK = const(19_353_600)
@@ -36,8 +37,7 @@ def validate(rx, calibration):
     if not rx.gives_doses:
         _refuse_unused(rx)
         if rx.mode == MINIMUM:  # the lower limits of a drug do not apply to it
-            entry.check("mode minimum", calibration.min_rate, (0, entry.basal[3]), "/day")
-            entry.check("mode minimum", calibration.min_rate, (0, entry.day[1]), "/day")
+            check_unasked("mode minimum", calibration.min_rate, entry)
         return
     if rx.periods and rx.mode != FLEX:
         refuse("period", len(rx.periods), "the mode continuous has none")
@@ -45,6 +45,13 @@ def validate(rx, calibration):
     _check_periods(rx.periods)
     _check_boluses(rx, calibration, entry)
     _check_windows(rx, entry)
+
+
+def check_unasked(field, rate, entry):
+    """Raise PrescriptionError if a drug, a library.Entry, must not flow at a rate (nL/day) all day that nobody need
+    have programmed: the lowest one of the pump, or that of a bridge."""
+    for most in (entry.basal[3], entry.day[1]):
+        entry.check(field, rate, (0, most), "/day")
 
 
 def _refuse_unused(rx):
@@ -131,8 +138,30 @@ def _check_boluses(rx, calibration, entry):
             refuse("lockout", "%d s" % lockout, "`over`, %d s, to 7 d" % seconds)
         if not 1 <= count <= _BOLUSES_MAX:
             refuse("max_per_day", count, "1 to %d" % _BOLUSES_MAX)
+        _check_count(rx.scheduled, count)
     except PrescriptionError as error:
         raise PrescriptionError("patient_bolus %s" % error)
+
+
+def _check_count(scheduled, count):
+    """The history must hold the boluses of a day, or scheduled ones would have to be skipped (R09)."""
+    most = most_a_day(scheduled) if len(scheduled) + count > DAY_BOLUSES else 0
+    if most + count > DAY_BOLUSES:
+        refuse("max_per_day", count, "1 to %d beside %d scheduled boluses in 24 h" % (DAY_BOLUSES - most, most))
+
+
+def most_a_day(scheduled):
+    """The most valid scheduled boluses that begin within any 24 h, as they repeat every week."""
+    begins = [day * 1440 + bolus[1] for bolus in scheduled for day in range(7) if bolus[0] >> day & 1]
+    begins.sort()
+    begins += [minute + schedule.WEEK_S // 60 for minute in begins if minute < 1440]
+    worst = first = 0
+    for last, minute in enumerate(begins):
+        while begins[first] <= minute - 1440:
+            first += 1
+        if last - first >= worst:
+            worst = last - first + 1
+    return worst
 
 
 def _check_bolus(dose, seconds, room, entry):

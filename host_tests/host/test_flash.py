@@ -168,7 +168,7 @@ def test_an_interruption_before_the_end_never_leaves_a_manifest_over_unproven_fi
     assert board.done[-1] == last
 
 
-@pytest.mark.parametrize("path", ["boot.py", "main.py", "lib/part.mpy", "firmware/app.mpy", "manifest.json"])
+@pytest.mark.parametrize("path", ["boot.py", "main.py", "lib/part.mpy", "firmware/modules.pack", "manifest.json"])
 @pytest.mark.parametrize("damage", ["changed", "short", "missing"])
 def test_a_file_that_did_not_arrive_is_named_with_both_hashes_and_the_pump_is_not_started(
     board: type[FakeBoard], built: Path, path: str, damage: str

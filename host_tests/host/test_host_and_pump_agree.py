@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from firmware import calibration, prescription, staging, validation
 from firmware.units import QuantityError
-from thecal import programming
+from thecal import prescription_rules, programming
 from thecal.models.bench import PumpConfig
 from thecal.prescription import (
     DRUGS,
@@ -147,6 +147,9 @@ SALINE = {"patient": "a", "drug": "saline", "mode": "continuous", "basal": "1 mL
 BACLOFEN = {**SALINE, "drug": "baclofen", "concentration": "2000 ug/mL"}
 BOLUS = {"dose": "10 ug", "over": "5 min", "lockout": "2 h", "max_per_day": 4}
 
+FEW = {"dose": "1 uL", "over": "1 min", "lockout": "10 min"}
+EVERY_HOUR = [{"days": "daily", "at": f"{hour:02}:30", "dose": "1 uL", "over": "1 min"} for hour in range(24)]
+
 
 @pytest.mark.requirement("F3", "F4", "F8", "R10")
 @given(st.one_of(tables, likely_tables()))
@@ -164,6 +167,10 @@ BOLUS = {"dose": "10 ug", "over": "5 min", "lockout": "2 h", "max_per_day": 4}
 @example({**BACLOFEN, "basal": "0 ug/day", "patient_bolus": {**BOLUS, "lockout": "299.5 s"}})
 @example({**BACLOFEN, "basal": "0 ug/day", "patient_bolus": {**BOLUS, "lockout": "299 s"}})
 @example({**BACLOFEN, "basal": "0 ug/day", "patient_bolus": {**BOLUS, "dose": "1 ng"}})
+@example({**SALINE, "scheduled_bolus": EVERY_HOUR, "patient_bolus": {**FEW, "max_per_day": 6}})
+@example({**SALINE, "scheduled_bolus": EVERY_HOUR, "patient_bolus": {**FEW, "max_per_day": 7}})
+@example({**SALINE, "scheduled_bolus": EVERY_HOUR[:6], "patient_bolus": {**FEW, "max_per_day": 24}})
+@example({**SALINE, "scheduled_bolus": EVERY_HOUR[:7], "patient_bolus": {**FEW, "max_per_day": 24}})
 @example({**SALINE, "mode": "minimum", "basal": "0 mL/day"})
 @example({"patient": "a", "drug": "saline", "mode": "minimum", "patient_bolus": BOLUS})
 def test_host_and_pump_compute_the_same_prescription_or_both_refuse_it(data: dict[str, Any]):
@@ -239,3 +246,4 @@ def test_host_and_pump_know_the_same_drugs_modes_and_bounds():
         validation.MAX_SCHEDULED,
         validation.MAX_LIMIT,
     )
+    assert prescription_rules.MAX_DAY_BOLUSES == validation.DAY_BOLUSES

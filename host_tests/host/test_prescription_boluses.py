@@ -129,6 +129,27 @@ def test_the_number_of_patient_boluses_is_a_whole_number_of_1_to_24():
         )
 
 
+@pytest.mark.requirement("F3", "R09")
+def test_patient_boluses_leave_the_scheduled_ones_room_in_the_pumps_history():
+    every = [scheduled(days="daily", at=f"{hour:02}:30", dose="1 nL", over="1 min") for hour in range(24)]
+    for boluses, count in ((every, 6), (every[:5], 24), (every[:6], 24)):
+        data = saline(scheduled_bolus=boluses, patient_bolus=patient(dose="1 nL", max_per_day=count))
+        assert parse_prescription(data, RATES).scheduled
+    for boluses, count, room in ((every, 7, 6), (every[:7], 24, 23)):
+        assert refusal(saline(scheduled_bolus=boluses, patient_bolus=patient(dose="1 nL", max_per_day=count))) == (
+            f"prescription.patient_bolus.max_per_day = {count}: 1 to {room} beside the {len(boluses)} scheduled boluses"
+            " that begin within 24 h"
+        )
+    # 24 h from Sunday 12:00 on reach into Monday.
+    week = [scheduled(days="sun", at=f"{hour:02}:00", dose="1 nL", over="1 min") for hour in range(12, 24)]
+    week += [scheduled(days="mon", at=f"{hour:02}:00", dose="1 nL", over="1 min") for hour in range(12)]
+    assert refusal(saline(scheduled_bolus=week, patient_bolus=patient(dose="1 nL", max_per_day=7))).endswith("24 h")
+    week[12:] = [{**bolus, "at": bolus["at"].replace(":00", ":01")} for bolus in week[12:]]
+    week[12] = {**week[12], "at": "12:00"}  # the first of Monday is 24 h after the first of Sunday
+    data = saline(scheduled_bolus=week, patient_bolus=patient(dose="1 nL", max_per_day=7))
+    assert parse_prescription(data, RATES).patient_bolus
+
+
 @pytest.mark.requirement("R04")
 @given(st.integers(0, 20_000), st.integers(0, 20_000), st.integers(1, 86_400), st.integers(-2, 2))
 @example(28_800, 0, 60, 0)

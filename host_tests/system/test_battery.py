@@ -79,6 +79,25 @@ def test_a_depleted_battery_stops_the_pump_until_an_operator_clears_and_resumes(
     assert result.summary.state == "dosing"
 
 
+@pytest.mark.requirement("F9", "R36", "I8")
+def test_a_power_cut_does_not_make_a_depleted_battery_good() -> None:
+    """A restart has read nothing yet: what was found before it holds until ten readings say otherwise."""
+    cuts = [({"at": f"{at} min", "do": "power_cut", "for": "2 s"}) for at in (10, 12, 20)]
+    tries = [
+        say(at, line)
+        for minute in (10, 12, 14, 20, 21)  # twice within the five minutes after a start, and once behind them
+        for at, line in ((f"{minute}.3 min", "clear"), (f"{minute}.4 min", "resume"))
+    ]
+    result = on_twin(scenario(RX, "30 min", battery("1 min", 2_500), *cuts, *tries))
+    stop = raised(result)["battery_depleted"]
+    assert stop < 10 * MIN
+    assert steps_by(result, stop + S) == result.summary.steps
+    assert len(result.refusals) == 5
+    assert all("battery_depleted" in refusal.answer for refusal in result.refusals)
+    assert result.summary.state == "safe"
+    assert "battery_depleted" in result.summary.alarms_active
+
+
 @pytest.mark.requirement("F9", "R36")
 def test_replacement_is_due_by_the_charge_that_was_taken() -> None:
     """1 mAh at 20.2 mA and 1 mA s for each of the 133 steps a minute: a tenth is left after some 145 s."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support import DAY_NS, S, continuous, on_twin, scenario, steps_by
 
+from thecal.programming import firmware
 from thecal.sim import Result
 
 STEP_NL = 25
@@ -109,7 +110,7 @@ def test_no_reset_and_no_clock_change_makes_room_under_a_rolling_limit(between: 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("bolus 0 uL over 5 min", "bolus = 0 uL: at least 1 nL"),
+        ("bolus 0 uL over 5 min", "bolus = 0 uL: 1 nL to 1 L"),
         ("bolus 1 ug over 5 min", "bolus = 1 ug: a volume is needed, as no concentration is set"),
         ("bolus 1 uL over 0 s", "bolus over = 0 s: 1 s to 24 h"),
         ("bolus 1 uL over 25 h", "bolus over = 90000 s: 1 s to 24 h"),
@@ -129,6 +130,22 @@ def test_a_refusal_names_field_value_and_range_and_changes_nothing(line: str, re
     assert refusal.answer.startswith("error: " + reason)
     assert result.step_times_ns == plain.step_times_ns
     assert result.summary == plain.summary
+
+
+@pytest.mark.requirement("F8", "R10")
+def test_a_clinician_bolus_beyond_the_drugs_hard_limit_is_refused_whatever_the_prescription_allows(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The library that comes with the pump has no such limit; here no bolus of baclofen may be above 30 ug."""
+    drugs = firmware("drugs")
+    rows = [(*row[:3], (0, 0, 30_000), row[4]) if row[0] == "baclofen" else row for row in drugs.DRUGS]
+    monkeypatch.setattr(drugs, "DRUGS", tuple(rows))
+    rx = {**continuous("300 ug/day"), "drug": "baclofen", "concentration": "500 ug/mL"}
+    lines = ("bolus 30.002 ug over 10 min", "bolus 60.004 uL over 10 min", "bolus 30 ug over 10 min")
+    result = on_twin(scenario(rx, "20 min", *[say(f"{2 + index} min", line) for index, line in enumerate(lines)]))
+    assert [refusal.event for refusal in result.refusals] == [1, 2]
+    assert all("at most 30 ug for baclofen" in refusal.answer for refusal in result.refusals)
+    assert [end["given_nl"] for end in ends(result)] == [60_000]
 
 
 @pytest.mark.requirement("F6", "F10")

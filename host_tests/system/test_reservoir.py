@@ -227,6 +227,132 @@ def test_the_expected_date_comes_true_within_three_minutes(boluses: bool):
     assert all((one < other) if boluses else (one == other) for one, other in zip(earlier[:4], dates[:4], strict=True))
 
 
+def shown(result: Result) -> list[datetime]:
+    """The expected date in each answer."""
+    return [datetime.fromisoformat(text) for text in answers(result, "refill_expected")]
+
+
+@pytest.mark.requirement("F6", "F3", "R13")
+def test_the_date_follows_every_bolus_at_once_and_through_being_set_aside():
+    """At 0.5 mL a day the clinician's 100 uL are 288 min, the patient's 20 uL 57.6 min, wherever they flow."""
+    rx = continuous("500 uL/day")
+    rx["patient_bolus"] = {"dose": "20 uL", "over": "5 min", "lockout": "2 h", "max_per_day": 6}
+    typed = [
+        command("30 s", "status"),
+        command("60 s", "bolus 100 uL over 30 min"),
+        command("60.4 s", "status"),
+        command("10 min", "dose"),
+        command("600.4 s", "status"),
+        *[command(at, "status") for at in ("13 min", "20 min", "33 min")],
+        command("34 min", "bolus cancel"),
+        command("2040.4 s", "status"),
+        command("40 min", "clock set 2026-03-02T09:00:00"),
+        command("2402 s", "status"),
+    ]
+    result = on_twin(scenario(rx, "41 min", *typed))
+    assert not result.refusals
+    before, clinician, *both, cancelled, moved = shown(result)
+    assert abs(before - clinician - timedelta(minutes=288)) < timedelta(minutes=3)
+    assert len(both) == 4
+    for date in both:
+        assert abs(before - date - timedelta(minutes=345.6)) < timedelta(minutes=3)
+    left = 120 / 1_800 * 288 * 60  # the bolus would have ended at 36 min: of its 1,800 s 120 are left
+    assert abs(cancelled - both[0] - timedelta(seconds=left)) < timedelta(minutes=3)
+    assert abs(moved - cancelled - timedelta(hours=9) + timedelta(minutes=40)) < timedelta(minutes=3)
+
+
+@pytest.mark.requirement("F6", "F3", "R13")
+def test_a_scheduled_bolus_that_is_set_aside_counts_until_its_late_end():
+    """40 uL, planned from 00:30 to 01:00, last until 01:05 as the patient's 20 uL come in between."""
+    rx = continuous("500 uL/day")
+    rx["scheduled_bolus"] = [{"days": "daily", "at": "00:30", "dose": "40 uL", "over": "30 min"}]
+    rx["patient_bolus"] = {"dose": "20 uL", "over": "5 min", "lockout": "2 h", "max_per_day": 6}
+    asked = [command(at, "status") for at in ("20 min", "39 min", "42 min", "50 min", "62 min", "70 min")]
+    result = on_twin(scenario(rx, "71 min", command("40 min", "dose"), *asked))
+    early, undisturbed, *later = shown(result)
+    assert abs(early - undisturbed) < timedelta(seconds=10)
+    assert len(later) == 4
+    assert max(later) - min(later) < timedelta(minutes=3)
+    assert timedelta(minutes=40) < early - later[0] < timedelta(minutes=61)  # less where a bolus lies in between
+
+
+@pytest.mark.requirement("F6", "F3", "R13", "I8")
+def test_boluses_that_wait_beyond_the_end_of_the_week_harm_nothing():
+    """Sunday 23:40 for 25 min, and 23:50 for a minute: the second begins on Monday at 00:05."""
+    rx = continuous("480 uL/day")
+    rx["scheduled_bolus"] = [
+        {"days": "sun", "at": "23:40", "dose": "10 uL", "over": "25 min"},
+        {"days": "sun", "at": "23:50", "dose": "10 uL", "over": "1 min"},
+    ]
+    clock = command("10 s", "clock set 2026-03-08T23:39:00")
+    result = on_twin(scenario(rx, "40 min", clock, command("30 min", "status")))
+    assert result.summary.resets["watchdog"] == result.summary.resets["commanded"] == 0
+    starts = [event.rtc for event in result.events if event.code == "bolus"]
+    assert [text[:16] for text in starts] == ["2026-03-08T23:39", "2026-03-09T00:05"]
+    assert answers(result, "refill_expected")[0].startswith("2026-04-")
+
+
+@pytest.mark.requirement("F6", "R13", "I8")
+@pytest.mark.parametrize("error", [IndexError, KeyError, ValueError, ZeroDivisionError, OverflowError, MemoryError])
+@pytest.mark.parametrize("broken", ["Plan", "until"])
+def test_a_date_that_cannot_be_reckoned_stops_nothing(
+    error: type[Exception], broken: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever fault the reckoning has: dosing goes on to the step, and the dates are shown as unknown."""
+
+    def fails(*_: object) -> None:
+        raise error
+
+    asked = [command(at, "status") for at in ("2 s", "8 s")]
+    refill = {"at": "12 s", "do": "refill", "volume": "20 mL"}
+    plan = scenario(continuous("1 mL/day"), "60 s", *asked, refill, command("20 s", "status"))
+    sound = on_twin(plan)
+    monkeypatch.setattr(module("forecast"), broken, fails)
+    result = on_twin(plan)
+    assert result.step_times_ns == sound.step_times_ns
+    assert result.summary == sound.summary
+    assert not result.refusals
+    for key in ("refill_expected", "refill_pessimistic"):
+        assert answers(result, key) == ["unknown"] * 4
+        assert "unknown" not in answers(sound, key)
+
+
+@pytest.mark.requirement("F6", "R13")
+def test_a_date_that_could_not_be_reckoned_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+    until = module("forecast").until
+    calls: list[int] = []
+
+    def fails_at_first(*values: object) -> object:
+        calls.append(0)
+        if len(calls) == 1:
+            raise IndexError
+        return until(*values)
+
+    monkeypatch.setattr(module("forecast"), "until", fails_at_first)
+    asked = [command(at, "status") for at in ("10 s", "170 s")]
+    result = on_twin(scenario(continuous("10 mL/day"), "180 s", *asked))
+    assert [text == "unknown" for text in answers(result, "refill_expected")] == [True, False]
+
+
+@pytest.mark.requirement("F6", "R13")
+def test_status_shows_what_was_reckoned_and_does_not_reckon_it_again(monkeypatch: pytest.MonkeyPatch):
+    """With nothing changed two dates in 148 s are reckoned, however often somebody asks."""
+    until = module("forecast").until
+    calls: list[int] = []
+
+    def counted(*values: object) -> object:
+        calls.append(0)
+        return until(*values)
+
+    monkeypatch.setattr(module("forecast"), "until", counted)
+    rx = continuous("1 mL/day")
+    rx["patient_bolus"] = {"dose": "20 uL", "over": "5 min", "lockout": "2 h", "max_per_day": 6}
+    asked = [command(f"{at} s", "status") for at in range(10, 140, 2)]
+    result = on_twin(scenario(rx, "140 s", *asked))
+    assert len(calls) == 2
+    assert len(set(answers(result, "refill_expected"))) == 1
+
+
 @pytest.mark.requirement("F6", "R13")
 def test_refill_is_due_72_hours_ahead_of_the_pessimistic_date():
     """Three days at 1 mL a day and four boluses of 0.5 mL take 9 mL, 2 mL are low. It is looked at every 5 min."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _NL_PER_ML = 1_000_000
 _DAY_S = 86_400
+_WEEK_S = 7 * _DAY_S
+MAX_DAY_BOLUSES = 30  # scheduled and patient boluses in any 24 h: the pump's history surely keeps 32
 
 
 def refuse_what_cannot_be_given(table: Table, rx: Prescription, rates: RateRange) -> None:
@@ -24,6 +26,7 @@ def refuse_what_cannot_be_given(table: Table, rx: Prescription, rates: RateRange
     if rx.concentration_ng_per_ml:
         _refuse_drug_limits(table, rx, library()[rx.drug], rates.lowest)
     _refuse_alone_exceeding(table, rx)
+    _refuse_too_many(table, rx)
 
 
 def _boluses(table: Table, rx: Prescription) -> Iterator[tuple[Table, int, int]]:
@@ -88,3 +91,16 @@ def _refuse_alone_exceeding(table: Table, rx: Prescription) -> None:
         if need > limit:
             what = "the highest rate over the window" + (" and its scheduled boluses" if rx.scheduled else "")
             table.table("limits").refuse(key, f"at least {need} nL, {what}, and this is {limit} nL")
+
+
+def _refuse_too_many(table: Table, rx: Prescription) -> None:
+    """The pump gives no bolus that would push one of the last 24 h out of its history: scheduled ones would be skipped
+    whenever the patient has used all of his."""
+    if not rx.patient_bolus:
+        return
+    starts = [start for bolus in rx.scheduled for start in bolus.starts()]
+    most = max((sum((other - first) % _WEEK_S < _DAY_S for other in starts) for first in starts), default=0)
+    if most + rx.patient_bolus.max_per_day > MAX_DAY_BOLUSES:
+        room = MAX_DAY_BOLUSES - most
+        hint = f"1 to {room} beside the {most} scheduled boluses that begin within 24 h"
+        table.table("patient_bolus").refuse("max_per_day", hint)

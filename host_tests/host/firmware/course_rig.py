@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ from typing import Any
 
 from parts import UnreliableEeprom
 
-from firmware import civil
+from firmware import civil, drugs
 from firmware.alarms import Alarms
 from firmware.courses import Courses
 from firmware.dosing import ON
@@ -101,3 +103,21 @@ class App:
     def _cancel(self) -> bool:
         self.cancelled += 1
         return False
+
+
+@contextmanager
+def drug_limits(name: str, key: str, most_ng: int) -> Iterator[None]:
+    """The library as it is, but for a drug's hard limit of basal or of a day."""
+    before = drugs.DRUGS
+    rows = []
+    for found, concentrations, basal, bolus, day in before:
+        if found == name and key == "basal":
+            basal = (*basal[:3], most_ng)  # noqa: PLW2901
+        elif found == name:
+            day = (day[0], most_ng)  # noqa: PLW2901
+        rows.append((found, concentrations, basal, bolus, day))
+    drugs.DRUGS = tuple(rows)
+    try:
+        yield
+    finally:
+        drugs.DRUGS = before

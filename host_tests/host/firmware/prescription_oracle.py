@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import accumulate
 from math import floor
 from random import Random
 from typing import Any
@@ -54,6 +55,16 @@ def worst_case(scheduled: list[Scheduled], window: int) -> int:
         ),
         default=0,
     )
+
+
+def most_begun(scheduled: list[Scheduled]) -> int:
+    """The most that begin in any 24 h, from every minute of the week on, with the week after laid out too."""
+    begun = [0] * (2 * 10_080 + 1)
+    for days, minute, _, _ in scheduled:
+        for day in range(14):
+            begun[day * 1_440 + minute + 1] += days >> day % 7 & 1
+    until = list(accumulate(begun))
+    return max(until[first + 1_440] - until[first] for first in range(10_080))
 
 
 def worst_day(rx: Prescription) -> int:
@@ -110,6 +121,8 @@ def boluses_allowed(rx: Prescription, pump: Calibration) -> bool:
     if rx.patient_bolus:
         _, seconds, lockout, count = rx.patient_bolus
         if not (seconds <= lockout <= WEEK_S and 1 <= count <= 24):
+            return False
+        if count > 6 and most_begun(rx.scheduled) + count > 30:
             return False
     return all(
         1 <= dose <= 10**9
@@ -173,6 +186,7 @@ def prescriptions(draw: st.DrawFn) -> Prescription:
         if most:
             lockout = draw(st.integers(seconds, WEEK_S))
             rx.patient_bolus = (draw(st.integers(1, most)), seconds, lockout, draw(st.integers(1, 24)))
+            rx.patient_bolus = (*rx.patient_bolus[:3], min(rx.patient_bolus[3], 30 - most_begun(rx.scheduled)))
     if mass_ng(worst_day(rx), rx) > (row(rx.drug)[4][1] or 10**18):
         rx.scheduled, rx.patient_bolus = [], None
     for name, window in (("max_per_hour", HOUR_S), ("max_per_day", DAY_S)):

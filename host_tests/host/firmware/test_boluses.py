@@ -34,16 +34,20 @@ class Given(NamedTuple):
     date: int
     therapy: int
 
+    ng_per_ml: int = 0
+
     @property
-    def scheduled(self) -> tuple[int, int, int, int]:
-        """Index, date, therapy, due time: those of one date are due in the order of their indices."""
-        return self.which, self.date, self.therapy, self.date * 86_400 + self.which
+    def scheduled(self) -> tuple[int, int, int]:
+        """Index, date, therapy."""
+        return self.which, self.date, self.therapy
 
     def values(self) -> tuple[int, ...]:
-        return self.start, self.seconds, self.dose_nl, self.date, self.kind, self.which, self.therapy, 0
+        named = self.which, self.therapy, self.ng_per_ml, 0
+        return (self.start, self.seconds, self.dose_nl, self.date, self.kind, *named)
 
     def begin(self, boluses: Boluses) -> None:
-        boluses.begin(self.kind, (self.start, self.seconds), self.dose_nl, self.scheduled)
+        span = self.start, self.seconds
+        boluses.begin(self.kind, span, self.dose_nl, self.scheduled, ng_per_ml=self.ng_per_ml)
 
 
 def loaded(eeprom: MemoryEeprom) -> Boluses:
@@ -72,6 +76,7 @@ def course(random: Random, count: int) -> list[Given]:
             random.randrange(8),
             random.randrange(36_525),
             random.randrange(2),
+            random.choice((0, 50_000, 500_000, 2_000_000)),
         )
         made.append(bolus)
         now += bolus.seconds
@@ -126,32 +131,41 @@ def test_what_limits_look_at_is_what_a_plain_sum_over_all_boluses_gives(seed: in
         for kind in range(len(KINDS)):
             mine = [one for one in made if one.kind == kind]
             assert history.count(kind, now, window) == sum(one.start in inside for one in mine)
-            assert history.last_start(kind) == (mine[-1].start if mine else -1)
+        patient = [one for one in made if one.kind == PATIENT]
+        assert history.last_patient == (patient[-1].start if patient else -1)
         for one in made:
-            if count < CAPACITY:
-                assert history.was_given(one.scheduled) == any(
-                    other.kind == SCHEDULED and other[4:] == one[4:] for other in made
-                )
+            assert history.was_given(one.scheduled) == any(
+                other.kind == SCHEDULED and other.scheduled == one.scheduled for other in made
+            )
 
 
-@pytest.mark.requirement("F3", "I6")
-@given(seeds, st.integers(1, 4 * BOLUS_PAGES))
-def test_no_scheduled_bolus_is_given_again_however_long_ago_it_was(seed: int, count: int):
-    """Whatever has been pushed out of the history: what may have been given counts as given, what lies ahead does not."""
+@pytest.mark.requirement("F3", "I6", "R07")
+@given(seeds, st.integers(0, 4 * BOLUS_PAGES))
+def test_the_newest_patient_bolus_is_known_however_many_others_follow(seed: int, count: int):
     random = Random(seed)
     eeprom = MemoryEeprom()
     boluses = loaded(eeprom)
-    given = []
+    newest = -1
     for number in range(count):
-        bolus = Given(random.choice((PATIENT, SCHEDULED)), 1_000 * number, 60, 5, number % 24, number // 24, 77)
-        if bolus.kind == SCHEDULED:
-            given.append(bolus)
+        kind = PATIENT if random.randrange(50) == 0 else CLINICIAN
+        newest = 1_000 * number if kind == PATIENT else newest
+        boluses.begin(kind, (1_000 * number, 60), 5)
+    assert boluses.last_patient == loaded(eeprom).last_patient == newest
+
+
+@pytest.mark.requirement("F3", "F7", "R08")
+@given(seeds, st.integers(0, CAPACITY), st.sampled_from((0, 50_000, 500_000, 2_000_000)))
+def test_a_limit_counts_the_larger_of_the_volume_and_the_mass_that_were_given(seed: int, count: int, now_ng: int):
+    made = course(Random(seed), count)
+    boluses = loaded(MemoryEeprom())
+    for bolus in made:
         bolus.begin(boluses)
-    for history in (boluses, loaded(eeprom)):
-        assert all(history.was_given(bolus.scheduled) for bolus in given)
-        if given:
-            assert not history.was_given((0, given[-1].date + 1, 77, (given[-1].date + 1) * 86_400))
-            assert not history.was_given((given[-1].which, given[-1].date, 78, given[-1].scheduled[3]))
+    expected = 0
+    for one in made:
+        if one.kind != PRIME:
+            by_mass = -(-one.dose_nl * one.ng_per_ml // now_ng) if now_ng else 0
+            expected += max(one.dose_nl, by_mass)
+    assert boluses.volume_nl(1 << 30, 1 << 31, now_ng) == expected
 
 
 @pytest.mark.requirement("F3", "R05", "R09")
@@ -167,7 +181,7 @@ def test_a_bolus_that_was_set_aside_counts_for_longer_after_every_start(kinds: l
         before = [index for index in range(number) if kind_of[index] != PATIENT]
         if suspends and before:
             ends[before[-1]] += 100 + number
-        boluses.begin(kind, (10_000 * number, 100 + number), 5, (0, 0, 0, 0), suspends)
+        boluses.begin(kind, (10_000 * number, 100 + number), 5, (0, 0, 0), suspends)
         ends.append(10_000 * number + 100 + number)
     for history in (boluses, loaded(eeprom)):
         assert [entry.end for entry in history.recent] == ends
@@ -285,7 +299,7 @@ def test_a_history_that_is_damaged_begins_anew_with_what_is_left_and_forgets_no_
     boluses.begin(PATIENT, (1 << 30, 10), 77)
     again = loaded(eeprom)
     assert again.mirror.condition == GOOD
-    assert values(again)[-1] == (1 << 30, 10, 77, 0, PATIENT, 0, 0, 0)
+    assert values(again)[-1] == (1 << 30, 10, 77, 0, PATIENT, 0, 0, 0, 0)
     if len(spoilt) == 1:
         assert values(again)[:20] == [bolus.values() for bolus in made]
         assert again.number > 20

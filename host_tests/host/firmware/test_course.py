@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from course_rig import PATH_NL, App, device_rx
+from course_rig import PATH_NL, SLOT_PAGES, App, device_rx, drug_limits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,6 +193,20 @@ def test_the_history_is_what_was_replaced_newest_first(payloads: list[bytes], ro
     assert list(History(eeprom).payloads()) == expected
 
 
+@pytest.mark.requirement("F7")
+def test_the_drugs_of_the_history_are_read_without_the_rest_of_it() -> None:
+    app = App()
+    old = [("morphine", "1 mg/mL"), ("morphine", "2 mg/mL"), ("baclofen", "500 ug/mL"), ("fentanyl", "10 ug/mL")]
+    for drug, concentration in old:
+        app.records.commit_prescription(device_rx(drug=drug, concentration=concentration))
+    reads: list[int] = []
+    read_into = app.eeprom.read_into
+    app.eeprom.read_into = lambda address, page: (reads.append(address // PAGE), read_into(address, page))[1]
+    found = [("baclofen", 500_000), ("morphine", 2_000_000), ("morphine", 1_000_000)]
+    assert list(History(app.eeprom).drugs()) == found
+    assert set(reads) == set(range(0, SLOT_PAGES, layout.PRESCRIPTION_PAGES))
+
+
 # -- bridge ---------------------------------------------------------------------------------------------------
 
 
@@ -313,6 +327,26 @@ def test_after_a_stopped_prescription_a_bridge_has_the_lowest_rate() -> None:
     app.commit(rx)
     app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"))
     assert app.rate() == 6_000
+
+
+@pytest.mark.requirement("F7", "F8", "R10")
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_bridge_at_the_lowest_rate_keeps_the_hard_limits_of_the_old_drug(stopped: bool) -> None:
+    """Nobody programmed that rate: the old prescription gave nothing, or nothing but boluses."""
+    for most, key in ((60_000, "basal"), (60_000, "day")):
+        app = App(min_rate=60_001)  # of 1 mg/mL: 60.001 ug a day
+        rx = device_rx(drug="morphine", concentration="1 mg/mL")
+        rx.mode, rx.basal = (STOPPED, 0) if stopped else (rx.mode, 0)
+        app.records.prescription = rx
+        with drug_limits("morphine", key, most):
+            other = device_rx(basal="6 mL/day")
+            with pytest.raises(
+                ValueError, match=r"^bridge_rate = 60.001 uL/day .60.001 ug/day.: at most 60 ug/day for m"
+            ):
+                app.courses.at_commit(other)
+            assert "flush the path by hand" in app.courses.lines(other)[0]
+        with drug_limits("morphine", key, 60_001):
+            assert app.courses.at_commit(other).bridge_rate == 60_001
 
 
 @pytest.mark.requirement("F7")

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from course_rig import PATH_NL, App, device_rx
+from course_rig import PATH_NL, App, device_rx, drug_limits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,6 +112,22 @@ def test_a_trial_with_a_bridge_must_outlast_it_and_ends_during_it_all_the_same()
     app.courses.keep()
     assert app.codes() == ["bridge", "trial", "trial_end", "bridge_end"]
     assert app.rate() == 0
+
+
+@pytest.mark.requirement("F5", "F8", "R10")
+@pytest.mark.parametrize("key", ["basal", "day"])
+def test_the_lowest_rate_after_a_trial_keeps_the_hard_limits_of_its_drug(key: str) -> None:
+    app = App(0, min_rate=60_001)  # of 1 mg/mL: 60.001 ug a day
+    rx = device_rx(drug="morphine", concentration="1 mg/mL", basal="0 mL/day")
+    with drug_limits("morphine", key, 60_000):
+        with pytest.raises(
+            ValueError, match=r"^trial start then minimum = 60.001 uL/day .*: at most 60 ug/day for mor"
+        ):
+            app.courses.at_commit(rx, (HOUR, 0))
+        assert app.courses.at_commit(rx, (HOUR, 1)).trial_s == HOUR
+        assert app.courses.at_commit(rx).trial_s == 0
+    with drug_limits("morphine", key, 60_001):
+        assert app.courses.at_commit(rx, (HOUR, 0)).trial_s == HOUR
 
 
 @pytest.mark.requirement("F5", "R50")

@@ -18,6 +18,7 @@ from prescription_oracle import (
     boluses,
     highest,
     is_allowed,
+    most_begun,
     prescriptions,
     row,
     worst_case,
@@ -25,10 +26,11 @@ from prescription_oracle import (
 )
 
 from firmware import drugs
+from firmware.boluses import CAPACITY
 from firmware.days import PrescriptionError
 from firmware.library import DRUGS, Entry, check_dose
 from firmware.prescription import CONTINUOUS, FLEX, MINIMUM, NO_LIMIT, Prescription
-from firmware.validation import WorstCase
+from firmware.validation import DAY_BOLUSES, WorstCase, most_a_day
 
 
 def accepted(rx: Prescription) -> bool:
@@ -97,6 +99,38 @@ def test_a_bolus_counts_while_any_part_of_it_lies_in_the_window_and_not_a_second
     second = (1, 60, 10, 1)  # Monday 01:00; the other is of Sunday 23:59
     assert WorstCase([(64, 1_439, 100, 60), second]).within(HOUR_S) == 100
     assert WorstCase([(64, 1_439, 100, 61), second]).within(HOUR_S) == 110
+
+
+@pytest.mark.requirement("F3", "R09")
+@given(boluses())
+def test_the_most_boluses_that_begin_in_a_day_are_found(scheduled: list[Scheduled]):
+    assert most_a_day(scheduled) == most_begun(scheduled)
+
+
+@pytest.mark.requirement("F3", "R09")
+@given(boluses(), st.integers(1, 24))
+@settings(deadline=None)
+def test_patient_boluses_leave_the_scheduled_ones_room_in_the_history(scheduled: list[Scheduled], count: int):
+    assert DAY_BOLUSES + 2 <= CAPACITY
+    rx = of_drug("saline", 0)
+    rx.scheduled = [(days, minute, 1, seconds) for days, minute, _, seconds in scheduled]
+    rx.patient_bolus = (1, 60, 600, count)
+    assert accepted(rx) == (most_begun(rx.scheduled) + count <= DAY_BOLUSES)
+
+
+@pytest.mark.requirement("F3", "R09")
+def test_boluses_of_which_the_history_would_lose_one_are_refused_by_field_value_and_range():
+    rx = of_drug("saline", 0)
+    rx.scheduled = [(127, hour * 60 + 30, 1, 60) for hour in range(24)]
+    rx.patient_bolus = (1, 60, 600, 6)
+    assert accepted(rx)
+    rx.patient_bolus = (1, 60, 600, 7)
+    with pytest.raises(PrescriptionError) as found:
+        rx.validate(PUMP)
+    assert str(found.value) == "patient_bolus max_per_day = 7: 1 to 6 beside 24 scheduled boluses in 24 h"
+    rx.scheduled = [(1 << index % 7, 0, 1, 60) for index in range(24)]  # four on three of the days
+    rx.patient_bolus = (1, 60, 600, 24)
+    assert accepted(rx)
 
 
 @pytest.mark.requirement("F3", "R08", "R09")
@@ -200,10 +234,12 @@ def test_a_bolus_may_reach_the_drugs_hard_limit_and_is_refused_one_nanolitre_bey
 @pytest.mark.requirement("F8", "R10")
 @pytest.mark.usefixtures("full")
 @given(st.sampled_from(CONCENTRATIONS[:5]), st.integers(1, 24), st.integers(0, 24), st.integers(0, 1_000_000))
+@settings(deadline=None)
 def test_a_day_of_a_drug_is_basal_scheduled_boluses_and_allotted_patient_boluses(
     concentration: int, count: int, scheduled: int, basal_ng: int
 ):
     rx = of_drug("baclofen", concentration)
+    count = min(count, 30 - scheduled)  # what the history can hold
     basal = basal_ng * 1_000_000 // concentration
     rx.basal = basal if basal >= 6_000 and basal_ng >= 13_000 else 0
     rx.scheduled = [(127, minute, 1_000_000_000 // concentration, 60) for minute in range(scheduled)]

@@ -7,15 +7,14 @@ from copy import deepcopy
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prescription_oracle import PUMP, mass_ng, prescriptions
 from pump_rig import Pump, prescription
 
-from firmware import drugs
-from firmware.comparison import warnings
+from firmware import drugs, unusual
 from firmware.layout import PRESCRIPTION_PAGES, PRESCRIPTION_SLOTS
-from firmware.prescription import CONTINUOUS, NO_LIMIT, Prescription
+from firmware.prescription import CONTINUOUS, FLEX, MINIMUM, NO_LIMIT, STOPPED, Prescription
 
 BACLOFEN = {"drug": "baclofen", "concentration": "2000 ug/mL"}
 PATIENT = {"dose": "10 ug", "over": "5 min", "lockout": "2 h", "max_per_day": 4}
@@ -104,13 +103,44 @@ def test_a_confirmation_holds_for_what_was_staged_and_not_for_what_is_staged_aft
 
 
 @pytest.mark.requirement("F4", "R04")
-def test_a_commit_checks_again_when_the_calibration_is_another_one(pump: Pump):
+def test_a_commit_waits_for_another_check_when_the_calibration_is_another_one(pump: Pump):
     faster = {**PATIENT, "over": "4 min"}  # 5 uL: 1.8 mL/day, before 1.44 mL/day
     digest, _ = pump.stage(prescription(**BACLOFEN, basal="100 ug/day", patient_bolus=faster))
     pump.ask("stop")
-    assert pump.ask("calibrate set max_rate 1600000") == ["ok"]
-    assert pump.ask("calibrate commit")[-1] == "ok"
-    assert refused(pump, f"program commit {digest}").startswith("patient_bolus dose = 5000 nL over 240 s: at most")
+    for most, ends in (("1600000", "patient_bolus dose = 5000 nL over 240 s: at most"), ("2000000", "")):
+        assert pump.ask(f"calibrate set max_rate {most}") == ["ok"]
+        assert pump.ask("calibrate commit")[-1] == "ok"
+        again = f"what is staged was not compared with what is in force; `program stage end {digest}` does it"
+        assert refused(pump, f"program commit {digest}") == f"program commit: {again}"
+        assert refused(pump, "program confirm basal 1 ug/day") == f"program confirm: {again}"
+        if ends:
+            assert refused(pump, f"program stage end {digest}").startswith(ends)
+    assert f"digest: {digest}" in pump.ask(f"program stage end {digest}")
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+
+
+@pytest.mark.requirement("F4", "R22")
+def test_a_comparison_that_was_not_shown_to_its_end_is_none(pump: Pump):
+    rx = prescription(**BACLOFEN, basal="1200 ug/day")
+    digest, whole = pump.stage(rx)
+    pump.type(f"\x15program stage end {digest}\rclock\r".encode())  # the next line ends the answer
+    pump.run(0.3)
+    again = f"what is staged was not compared with what is in force; `program stage end {digest}` does it"
+    assert refused(pump, "program confirm basal 1200 ug/day") == f"program confirm: {again}"
+    assert refused(pump, f"program commit {digest}") == f"program commit: {again}"
+    assert pump.ask(f"program stage end {digest}") == whole
+    assert refused(pump, f"program commit {digest}").startswith("program commit: `program confirm basal")
+    assert pump.ask("program confirm basal 1200 ug/day") == ["ok"]
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+
+
+@pytest.mark.requirement("F4", "F12", "R22")
+def test_confirming_and_committing_do_not_compute_the_warnings_anew(pump: Pump, monkeypatch: pytest.MonkeyPatch):
+    """On the board that takes a third of a second; it is done piece by piece while the answer is drawn."""
+    digest, _ = pump.stage(prescription(**BACLOFEN, basal="1200 ug/day"))
+    monkeypatch.setattr(unusual, "warnings", None)
+    assert pump.ask("program confirm basal 1200 ug/day") == ["ok"]
+    assert pump.ask(f"program commit {digest}") == ["ok"]
 
 
 @pytest.mark.requirement("F4", "F12")
@@ -136,6 +166,10 @@ def test_a_part_that_refuses_keeps_what_was_confirmed_for_another_try(pump: Pump
     assert pump.status()["prescription"] == old
     pump.bench.eeprom.worn.difference_update(worn)
     assert pump.ask(f"program commit {digest}") == ["ok"]
+
+
+def warnings(active: Prescription | None, rx: Prescription) -> list[tuple[str, str]]:
+    return [found for found in unusual.warnings(active, rx, PUMP.min_rate) if found]
 
 
 def rx_of(**values: object) -> Prescription:
@@ -174,7 +208,7 @@ def test_soft_limits_warn_from_the_first_nanolitre_beyond_them(
             bolus = (nl, 3_600, 3_600, 1)
             rx.patient_bolus, rx.scheduled = (bolus, []) if field == "patient_bolus" else (None, [(1, 0, nl, 3_600)])
         rx.validate(PUMP)
-        found = list(warnings(None, rx))
+        found = warnings(None, rx)
         assert [text.split(" ")[0] for text, _ in found] == ([field] if why else [])
         assert all(reason.startswith(why) for _, reason in found)
 
@@ -184,11 +218,11 @@ def test_the_most_of_a_day_has_a_soft_limit_too(monkeypatch: pytest.MonkeyPatch)
     rows = tuple(FULL if found[0] == "baclofen" else found for found in drugs.DRUGS)
     monkeypatch.setattr(drugs, "DRUGS", rows)
     rx = rx_of(basal=400_000, patient_bolus=(10_000, 3_600, 3_600, 24))  # 1,280 ug
-    assert list(warnings(None, rx)) == []
+    assert warnings(None, rx) == []
     rx = rx_of(basal=450_000, patient_bolus=(15_000, 3_600, 3_600, 24))  # 1,620 ug
-    assert list(warnings(None, rx)) == []
+    assert warnings(None, rx) == []
     rx = rx_of(basal=490_001, patient_bolus=(15_000, 3_600, 3_600, 24))  # 1,700.002 ug
-    assert list(warnings(None, rx)) == [
+    assert warnings(None, rx) == [
         ("day_at_most 1700.002 ug", "above 1700.001 ug, the soft limit of baclofen"),
     ]
 
@@ -198,6 +232,54 @@ def test_the_most_of_a_day_has_a_soft_limit_too(monkeypatch: pytest.MonkeyPatch)
     ("before", "after", "expected"),
     [
         ({}, {}, []),
+        # The days of two periods change places; one is drawn apart into two; what was a period becomes basal.
+        (
+            {"mode": FLEX, "basal": 0, "periods": [(1, 480, 720, 60_000), (2, 480, 720, 6_000)]},
+            {"mode": FLEX, "basal": 0, "periods": [(2, 480, 720, 60_000), (1, 480, 720, 6_000)]},
+            ["period_1 120 ug/day", "period_2 12 ug/day"],
+        ),
+        (
+            {"mode": FLEX, "basal": 0, "periods": [(1, 480, 720, 60_000), (2, 480, 720, 6_000)]},
+            {"mode": FLEX, "basal": 0, "periods": [(2, 480, 720, 6_000), (1, 480, 720, 60_000)]},
+            [],
+        ),
+        ({"mode": FLEX, "basal": 0, "periods": [(1, 480, 720, 6_000)]}, {"basal": 60_000}, ["basal 120 ug/day"]),
+        (
+            {"mode": FLEX, "basal": 60_000, "periods": [(127, 0, 1_439, 6_000)]},
+            {"mode": FLEX, "basal": 60_000, "periods": [(127, 0, 1_439, 6_000)]},
+            [],
+        ),
+        (
+            {"mode": FLEX, "basal": 6_000, "periods": [(64, 1_439, 10, 60_000)]},  # it ends on Monday
+            {"mode": FLEX, "basal": 6_000, "periods": [(1, 9, 10, 6_000), (127, 1_439, 9, 60_000)]},
+            ["period_1 12 ug/day", "period_2 120 ug/day"],
+        ),
+        ({"mode": MINIMUM, "basal": 0}, {"basal": 59_999}, []),
+        ({"mode": MINIMUM, "basal": 0}, {"basal": 60_000}, ["basal 120 ug/day"]),
+        (
+            {"mode": MINIMUM, "basal": 0},
+            {"mode": FLEX, "basal": 6_000, "periods": [(1, 0, 60, 60_000)]},
+            ["period_1 120 ug/day"],
+        ),
+        ({"mode": STOPPED, "basal": 0}, {"basal": 60_000}, []),
+        # Scheduled boluses: that of the same time; if there is none, that of the nearest dose.
+        (
+            {"scheduled": [(1, 0, 1_000, 60), (1, 600, 100, 60)]},
+            {"scheduled": [(1, 600, 1_000, 60), (1, 0, 100, 60)]},
+            ["scheduled_bolus_1 2 ug", "scheduled_bolus_2 0.2 ug"],
+        ),
+        (
+            {"scheduled": [(1, 0, 1_000, 60), (1, 600, 100, 60)]},
+            {"scheduled": [(1, 601, 100, 60), (3, 0, 1_000, 60)]},
+            [],
+        ),
+        ({"scheduled": [(1, 0, 100, 60)]}, {"scheduled": [(1, 1, 1_000, 60)]}, ["scheduled_bolus_1 2 ug"]),
+        ({"scheduled": [(1, 0, 100, 60)]}, {"scheduled": [(1, 0, 100, 600)]}, ["scheduled_bolus_1_over 10 min"]),
+        (
+            {"patient_bolus": (100, 1_200, 7_200, 1)},
+            {"patient_bolus": (100, 40, 7_200, 1)},
+            ["patient_bolus_over 40 s"],
+        ),
         ({}, {"basal": 500_000}, ["basal 1000 ug/day"]),
         ({}, {"basal": 499_999}, []),
         ({"basal": 60_000}, {"basal": 6_000}, ["basal 12 ug/day"]),
@@ -228,7 +310,7 @@ def test_the_most_of_a_day_has_a_soft_limit_too(monkeypatch: pytest.MonkeyPatch)
         ({"concentration": 500_000}, {"concentration": 50_000}, None),
         ({"concentration": 500_000}, {"concentration": 2_000_000, "basal": 125_000}, ["basal 250 ug/day"]),
         ({"max_per_day": 50_000}, {"mode": 3, "basal": 0}, []),
-        ({"mode": 3, "basal": 0}, {"basal": 200_000, "max_per_day": 200_000}, []),
+        ({"mode": 3, "basal": 0}, {"basal": 200_000, "max_per_day": 200_000}, ["basal 400 ug/day"]),
         ({"drug": "saline", "concentration": 0, "basal": 6_000}, {"basal": 60_000}, ["basal 120 ug/day"]),
     ],
 )
@@ -252,3 +334,55 @@ def test_a_basal_rate_is_compared_by_mass_exactly(rx: Prescription, times: int, 
     found = [text for text, why in warnings(old, rx) if text.startswith("basal ") and "ten times" in why]
     ratio = Fraction(mass_ng(rx.basal, rx), mass_ng(old.basal, old))
     assert bool(found) == (ratio >= 10 or ratio <= Fraction(1, 10))
+
+
+@st.composite
+def flexible(draw: st.DrawFn) -> Prescription:
+    """A prescription with periods that do not overlap, at rates that are far apart."""
+    rates = st.sampled_from([0, 6_000, 59_999, 60_000, 600_000])
+    rx = Prescription()
+    rx.patient, rx.mode, rx.basal = "p", draw(st.sampled_from([FLEX, FLEX, FLEX, MINIMUM, STOPPED])), 0
+    if rx.mode != FLEX:
+        return rx
+    rx.basal = draw(rates)
+    taken: set[int] = set()
+    for _ in range(draw(st.integers(0, 6))):
+        days, start, end = draw(st.integers(1, 127)), draw(st.integers(0, 1_439)), draw(st.integers(0, 1_439))
+        minutes = set(_minutes(days, start, end))
+        if not taken & minutes:
+            taken |= minutes
+            rx.periods.append((days, start, end, draw(rates)))
+    rx.validate(PUMP)
+    return rx
+
+
+@pytest.mark.requirement("F4", "F8", "R22")
+@settings(max_examples=60)
+@given(flexible(), flexible())
+def test_a_rate_is_held_against_the_rates_that_hold_now_in_its_own_minutes(old: Prescription, new: Prescription):
+    """Minute by minute of the week."""
+    found = {text.split(" ")[0] for text, _ in warnings(old, new)}
+    before = old.schedule(PUMP)
+    expected: set[str] = set()
+    outside = [True] * 10_080
+    for index, (days, start, end, rate) in enumerate(new.periods):
+        for minute in _minutes(days, start, end):
+            outside[minute] = False
+            if _tenfold(before.rate_at(minute * 60), rate):
+                expected.add(f"period_{index + 1}")
+    for minute in range(10_080):
+        if outside[minute] and _tenfold(before.rate_at(minute * 60), new.basal):
+            expected.add("basal")
+    if not any(outside):  # nowhere in force
+        found.discard("basal")
+    assert found == (expected if new.gives_doses else set())
+
+
+def _minutes(days: int, start: int, end: int) -> list[int]:
+    length = (end - start - 1) % 1_440 + 1
+    firsts = [day * 1_440 + start for day in range(7) if days >> day & 1]
+    return [(first + minute) % 10_080 for first in firsts for minute in range(length)]
+
+
+def _tenfold(old: int, new: int) -> bool:
+    return bool(old and new) and (new >= 10 * old or old >= 10 * new)

@@ -31,30 +31,39 @@ def rate_of(base: int, periods: Sequence[Period], minute: int) -> int:
     return base
 
 
-def week_by_minutes(base: int, periods: Sequence[Period], scheduled: Sequence[Scheduled]) -> list[Fraction]:
-    """What each minute of a week takes, nL. Boluses wait for each other, up to 30 min; a second week shows what hangs
-    over the end of the first."""
-    minutes = [Fraction(rate_of(base, periods, minute), 1_440) for minute in range(10_080)]
+def flows(scheduled: Sequence[Scheduled]) -> list[tuple[int, int, int]]:
+    """(begin, end, dose) of the boluses of two weeks, of which the second is 0..WEEK: the first shows what hangs over
+    its end. They wait for each other, up to 30 min."""
     starts = sorted(
         (day * DAY + minute * 60, index)
         for index, (days, minute, _, _) in enumerate(scheduled)
         for day in range(7)
         if days >> day & 1
     )
+    found: list[tuple[int, int, int]] = []
     free = -WEEK
-    for week in range(2):
+    for week in (-WEEK, 0):
         for start, index in starts:
             _, _, dose, seconds = scheduled[index]
-            begin = max(start + (week - 1) * WEEK, free)
-            if begin - start - (week - 1) * WEEK >= 1_800:
-                continue
-            free = begin + seconds
-            at = begin
-            while at < free:
-                stop = min((at // MINUTE + 1) * MINUTE, free)
-                if 0 <= at < WEEK:
-                    minutes[at // MINUTE] += Fraction(dose * (stop - at), seconds)
-                at = stop
+            begin = max(start + week, free)
+            if begin - start - week < 1_800:
+                free = begin + seconds
+                found.append((begin, free, dose))
+    return found
+
+
+def within(flow: tuple[int, int, int], first: int, last: int) -> Fraction:
+    """What of a bolus lies between two seconds, nL."""
+    begin, end, dose = flow
+    return Fraction(dose * max(0, min(last, end) - max(first, begin)), end - begin)
+
+
+def week_by_minutes(base: int, periods: Sequence[Period], scheduled: Sequence[Scheduled]) -> list[Fraction]:
+    """What each minute of a week takes, nL."""
+    minutes = [Fraction(rate_of(base, periods, minute), 1_440) for minute in range(10_080)]
+    for flow in flows(scheduled):
+        for minute in range(max(0, flow[0] // MINUTE), min(10_080, -(-flow[1] // MINUTE))):
+            minutes[minute] += within(flow, minute * MINUTE, (minute + 1) * MINUTE)
     return minutes
 
 
@@ -91,11 +100,38 @@ def periods_of_a_day(draw: st.DrawFn) -> list[Period]:
 boluses = st.lists(
     st.tuples(masks, st.integers(0, 1_439), st.integers(1, 2_000_000), st.integers(1, 5_400)), max_size=4
 )
+SUNDAY, MONDAY = 1 << 6, 1
+crowd = st.lists(  # Sunday before and Monday after midnight, any other day too, from a second to a day
+    st.tuples(
+        st.one_of(st.sampled_from([SUNDAY, MONDAY, SUNDAY | MONDAY, 0x7F]), masks),
+        st.one_of(st.integers(1_380, 1_439), st.integers(0, 60), st.integers(0, 1_439)),
+        st.integers(1, 2_000_000),
+        st.one_of(st.integers(1, 3_600), st.sampled_from([1, 1_800, 86_399, 86_400]), st.integers(1, 86_400)),
+    ),
+    min_size=2,
+    max_size=8,
+)
+any_boluses = st.one_of(boluses, crowd)
+
+
+@pytest.mark.requirement("F6", "R13", "F3")
+@settings(max_examples=200)
+@given(crowd)
+def test_boluses_around_the_end_of_the_week_flow_one_at_a_time_and_all_of_them_count(scheduled: list[Scheduled]):
+    """Whatever waits for whatever: each day takes what the oracle says."""
+    plan = Plan(Schedule(0, ()), scheduled)
+    for day, found in enumerate(plan.days):
+        expected = sum(within(flow, day * DAY, (day + 1) * DAY) for flow in flows(scheduled)) * DAY
+        assert abs(found - expected) < 2  # what midnight cuts is floored: at its beginning and at its end
+    for second in (0, 1, 1_799, 3_600, WEEK - 3_600, WEEK - 1):
+        assert 0 <= plan.bolus_end(second) <= DAY
 
 
 @pytest.mark.requirement("F6", "R13")
 @settings(max_examples=60)
-@given(rates, periods_of_a_day(), boluses, st.integers(0, 100_000), st.integers(1, 100_000_000), st.integers(0, 10_079))
+@given(
+    rates, periods_of_a_day(), any_boluses, st.integers(0, 100_000), st.integers(1, 100_000_000), st.integers(0, 10_079)
+)
 def test_a_date_is_right_to_the_minute(
     base: int, periods: list[Period], scheduled: list[Scheduled], extra: int, volume: int, now_minute: int
 ):
@@ -110,7 +146,7 @@ def test_a_date_is_right_to_the_minute(
 
 
 @pytest.mark.requirement("F6", "R13")
-@given(rates, periods_of_a_day(), boluses, st.integers(1, 40_000_000), st.integers(0, WEEK - 1))
+@given(rates, periods_of_a_day(), any_boluses, st.integers(1, 40_000_000), st.integers(0, WEEK - 1))
 def test_a_date_is_the_first_second(
     base: int, periods: list[Period], scheduled: list[Scheduled], volume: int, second: int
 ):
@@ -127,7 +163,9 @@ def test_a_date_is_the_first_second(
 
 
 @pytest.mark.requirement("F6", "R13")
-@given(rates, periods_of_a_day(), boluses, st.integers(0, WEEK - 1), st.integers(1, 3 * WEEK), st.integers(1, 3 * WEEK))
+@given(
+    rates, periods_of_a_day(), any_boluses, st.integers(0, WEEK - 1), st.integers(1, 3 * WEEK), st.integers(1, 3 * WEEK)
+)
 def test_what_flows_in_two_spans_flows_in_both(
     base: int, periods: list[Period], scheduled: list[Scheduled], second: int, one: int, other: int
 ):
@@ -190,6 +228,23 @@ def test_a_bolus_over_the_end_of_the_week():
     assert plan.bolus_end(0) == 7_140
     assert plan.bolus_end(7_140) == 0
     assert plan.bolus_end(WEEK - 1) == 7_141
+
+
+@pytest.mark.requirement("F6", "R13", "F3")
+def test_boluses_that_have_to_wait_beyond_the_end_of_the_week():
+    """Sunday 23:40 for 25 min; those of 23:50 and 23:55, a minute each, begin on Monday at 00:05 and 00:06, and that of
+    Monday 00:06 for two minutes at 00:07."""
+    long, second, third = (0x40, 1_420, 1_500, 1_500), (0x40, 1_430, 60, 60), (0x40, 1_435, 60, 60)
+    monday = (0x01, 6, 120, 120)
+    plan = Plan(Schedule(0, ()), [long, second, third, monday])
+    assert plan.days == [(300 + 60 + 60 + 120) * DAY, 0, 0, 0, 0, 0, 1_200 * DAY]
+    assert until([(plan, 0, None)], 1, 0) == 1
+    assert until([(plan, 0, None)], 540, 0) == 540
+    assert until([(plan, 0, None)], 541, 0) == WEEK - 1_200 + 1
+    assert [plan.bolus_end(at) for at in (0, 299, 300, 360, 420, 539, 540)] == [300, 1, 60, 60, 120, 1, 0]
+    only = Plan(Schedule(0, ()), [(0x40, 1_439, 60, 60), (0x40, 1_439, 7, 1)])  # the second begins with the week
+    assert only.days == [7 * DAY, 0, 0, 0, 0, 0, 60 * DAY]
+    assert until([(only, 0, None)], 7, 0) == 1
 
 
 @pytest.mark.requirement("F6", "R13")

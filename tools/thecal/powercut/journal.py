@@ -125,10 +125,10 @@ class Journal(Starts):
             return
         start = self.ledger.pump_time(self.day, self.second)
         therapy = dose_nl ^ seconds
-        self.truth.boluses.append(((start, seconds, dose_nl, self.day, kind, index, therapy, False), False))
+        self.truth.boluses.append(((start, seconds, dose_nl, self.day, kind, index, therapy, start, False), False))
 
         def begin() -> None:
-            self.records.boluses.begin(kind, (start, seconds), dose_nl, (index, self.day, therapy, start))
+            self.records.boluses.begin(kind, (start, seconds), dose_nl, (index, self.day, therapy), False, start)
             self.truth.boluses[-1] = (self.truth.boluses[-1][0], True)
 
         self.attempt(begin)
