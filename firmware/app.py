@@ -1,6 +1,7 @@
 """The application: wires the modules together, starts the pump and runs the task table."""
 
-from firmware import alarms, layout, ledger, missed, startup
+# prescription comes before startup, which needs it by way of others: imports nested less deep leave more of the stack.
+from firmware import alarms, layout, ledger, missed, prescription, startup  # noqa: F401
 from firmware.alarms import Alarms
 from firmware.battery import Battery
 from firmware.console import Console

@@ -15,13 +15,14 @@ from firmware.civil import SECONDS_PER_DAY
 from firmware.mirror import GOOD
 from firmware.scratch import TOTAL_MASK, ScratchCount
 
-# counted steps (32 bits and 16 above them), minutes by which the agenda is ahead, volume pL, reservoir nL, missed nL, time, stop time (while RUNNING or SAFE: bolus set aside, nL), clock
+# counted steps (32 bits and 16 above them), minutes from the time to the newest turn of a scheduled bolus, volume pL, reservoir nL, missed nL, time, stop time (while RUNNING or SAFE: bolus set aside, nL), clock
 # shift modulo 2**32, alarms, bolus left nL, reservoir's rest pL, reserved steps, bolus number, state, flags
-_FORMAT = "<IHHQIIIIIIIHHHBB"
+_FORMAT = "<IHhQIIIIIIIHHHBB"
 _TIME_MAX = 3_155_759_999  # the last second of 2099, counted from 2000-01-01
 _RESERVED_MAX = 0xFFFF
 _U32 = 0xFFFFFFFF
 _U16 = const(0xFFFF)
+_LONG_AGO = const(-0x8000)
 _RESERVE_S = const(55)  # one reservation: with the second in progress and the two looked ahead, below 60 s
 _AHEAD_S = const(2)  # this second's steps and the next's are always reserved
 
@@ -122,7 +123,7 @@ class Ledger:
             _FORMAT,
             counted & _U32,
             counted >> 32 & _U16,
-            max(0, min(self.decided_min - time // 60, _U16)),
+            max(_LONG_AGO, min(self.decided_min - time // 60, -_LONG_AGO - 1)),
             volume_pl,
             reservoir_pl // 1_000,
             min(self.missed_nl, _U32),
@@ -208,7 +209,7 @@ class Ledger:
         ) = struct.unpack(_FORMAT, payload)
         self.reservoir_pl = reservoir_nl * 1_000 + reservoir_rest
         self.counted = high << 32 | low
-        self.decided_min = self._time // 60 + ahead
+        self.decided_min = self._time // 60 + ahead if ahead != _LONG_AGO else 0
         halted = self.state in (STOPPED, PAUSED)
         self.stop_day, self.stop_second = _date(stop_or_aside if halted else 0)
         self.aside_nl = 0 if halted else stop_or_aside

@@ -23,8 +23,7 @@ _LOCKOUT_MAX_S = const(604_800)
 _BOLUSES_MAX = const(24)
 DAY_BOLUSES = 30  # two less than the history surely keeps: one that began earlier still counts while it flows
 _INDEX = const(31)  # of a bolus or period, in the lowest bits of a mark
-_DAY_MARK = const(2_764_800)  # 86,400 << 5
-_WEEK_MARK = const(19_353_600)
+_WEEK_MARK = const(19_353_600)  # 604,800 << 5
 
 
 def validate(rx, calibration):
@@ -99,14 +98,8 @@ def check_overlap(periods):
     """Raise PrescriptionError if two of the periods (days mask, from minute, to minute, rate) share a minute of the
     week. None is longer than a day, so that one which overlaps any overlaps the next."""
     week = schedule.WEEK_S // 60
-    marks = []  # one small integer each: minute of the week, which it is
-    lengths = []
-    for index, (days, start, end, _) in enumerate(periods):
-        lengths.append(end - start if end > start else end - start + 1440)
-        for day in range(7):
-            if days >> day & 1:
-                marks.append((day * 1440 + start) << 5 | index)
-    marks.sort()
+    marks = _begins(periods)
+    lengths = [end - start if end > start else end - start + 1440 for _, start, end, _ in periods]
     before = marks[-1] - (week << 5) if marks else 0
     for mark in marks:
         if (before >> 5) + lengths[before & _INDEX] > mark >> 5:
@@ -152,16 +145,31 @@ def _check_count(scheduled, count):
 
 def most_a_day(scheduled):
     """The most valid scheduled boluses that begin within any 24 h, as they repeat every week."""
-    begins = [day * 1440 + bolus[1] for bolus in scheduled for day in range(7) if bolus[0] >> day & 1]
-    begins.sort()
-    begins += [minute + schedule.WEEK_S // 60 for minute in begins if minute < 1440]
-    worst = first = 0
-    for last, minute in enumerate(begins):
-        while begins[first] <= minute - 1440:
+    begins = _begins(scheduled)
+    worst = 0
+    first = -len(begins)  # below 0: of the week before
+    for last, mark in enumerate(begins):
+        while (begins[first] >> 5) - (schedule.WEEK_S // 60 if first < 0 else 0) <= (mark >> 5) - 1440:
             first += 1
-        if last - first >= worst:
-            worst = last - first + 1
+        worst = max(worst, last - first + 1)
     return worst
+
+
+def _begins(things):
+    """One small integer for each day of each period or bolus (days mask, minute of the day, ...), in the order of the
+    week: its minute of the week << 5, and which it is. A list that grows would need more of the heap at once."""
+    count = 0
+    for thing in things:
+        for day in range(7):
+            count += thing[0] >> day & 1
+    marks = [0] * count
+    for index, thing in enumerate(things):
+        for day in range(7):
+            if thing[0] >> day & 1:
+                count -= 1
+                marks[count] = (day * 1440 + thing[1]) << 5 | index
+    marks.sort()
+    return marks
 
 
 def _check_bolus(dose, seconds, room, entry):
@@ -205,21 +213,16 @@ class WorstCase:
         self._doses = [bolus[2] for bolus in scheduled]
         self._over = 0  # doses of those that flow from one week into the next
         # One small integer for each beginning and end in a week: second of the week << 5, and which it is.
-        self._begins = begins = []
-        self._ends = ends = []
-        for index, (days, minute, dose, seconds) in enumerate(scheduled):
-            at = minute * 60 << 5 | index
-            length = seconds << 5
-            for day in range(7):
-                if days >> day & 1:
-                    begins.append(at)
-                    end = at + length
-                    if end >= _WEEK_MARK:
-                        end -= _WEEK_MARK
-                        self._over += dose
-                    ends.append(end)
-                at += _DAY_MARK
-        begins.sort()
+        self._begins = begins = _begins(scheduled)
+        self._ends = ends = [0] * len(begins)
+        for place, mark in enumerate(begins):
+            index = mark & _INDEX
+            begins[place] = at = (mark >> 5) * 60 << 5 | index
+            end = at + (scheduled[index][3] << 5)
+            if end >= _WEEK_MARK:
+                end -= _WEEK_MARK
+                self._over += self._doses[index]
+            ends[place] = end
         ends.sort()
 
     def within(self, window):

@@ -19,18 +19,19 @@ BEFORE = {"pump", "board", "image"}  # loaded before the application
 MS = 1_000_000
 
 
-def imported(nodes: Iterator[ast.AST]) -> set[str]:
-    """The modules of the firmware that these statements import."""
-    found = set()
+def imported(nodes: Iterator[ast.AST]) -> list[str]:
+    """The modules of the firmware that these statements import, in their order."""
+    found = []
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module == "firmware":
-            found |= {alias.name for alias in node.names}
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("firmware."):
-            found.add((node.module or "").split(".")[1])
+            found.append((node.module or "").split(".")[1])
     return found
 
 
 NEEDS = {name: imported(iter(tree.body)) for name, tree in SOURCES.items()}
+DEEPEST = 7  # imports nested in each other: each takes some 500 bytes of the processor's stack, which has 7,936
 
 
 def reached(name: str) -> set[str]:
@@ -45,6 +46,20 @@ def reached(name: str) -> set[str]:
 @pytest.mark.requirement("F1", "F11")
 def test_dosing_begins_without_any_of_them() -> None:
     assert not reached("app") & set(MODULES)
+
+
+@pytest.mark.requirement("F11")
+def test_imports_do_not_nest_so_deep_that_the_stack_ends() -> None:
+    loaded: set[str] = set()
+
+    def load(name: str) -> int:
+        if name in loaded:
+            return 0
+        loaded.add(name)
+        return 1 + max((load(other) for other in NEEDS[name]), default=0)
+
+    assert load("app") <= DEEPEST
+    assert loaded == reached("app")
 
 
 @pytest.mark.requirement("F11")
