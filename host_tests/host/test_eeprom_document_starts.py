@@ -86,7 +86,9 @@ def test_the_worked_examples_are_a_pump_that_starts() -> None:
     scheduled, patient = records.boluses.recent
     names = ("start", "dose_nl", "date", "kind", "index", "therapy", "suspends")
     assert [getattr(scheduled, name) for name in names] == [bolus[name] for name in names]
-    assert scheduled.newest == patient.newest == (bolus["newest_therapy"], bolus["newest_due"])
+    assert (scheduled.patient, patient.patient) == (bolus["patient"], patient.start)
+    assert scheduled.ng_per_ml == patient.ng_per_ml == bolus["concentration"]
+    assert book.decided_min == int(ledger["time"]) // 60 + int(ledger["turn"])
     assert (patient.kind, patient.suspends) == (0, 1)
     assert scheduled.end == bolus["start"] + bolus["seconds"] + patient.seconds
     assert records.counters.values() == tuple(int(shown) for _, _, _, shown in fields("Counters payload"))
