@@ -1,5 +1,7 @@
-"""Which scheduled boluses fall due, and which were passed over (F3; identity: index, local date, prescription). Each has
-its turn once: given or skipped, it does not come again when the clock is set back."""
+"""Which scheduled boluses fall due, and which were passed over (F3; identity: index, local date, prescription).
+
+Each has its turn once: given or skipped, it does not come again when the clock is set back.
+"""
 
 from binascii import crc32
 
@@ -75,7 +77,7 @@ class Agenda:
         return self._between(max(since, late), now), self._between(since, late) if since < late else ()
 
     def _between(self, since, now):
-        """Those with since < due time <= now, in the order of their times, that have not had their turn; they have now."""
+        """Those with since < due time <= now, in the order of their times, that have not had their turn until now."""
         found = []
         for date in range(since // _DAY_S, now // _DAY_S + 1):
             for at, index, days in self._items:

@@ -29,11 +29,14 @@ CAPACITY = BOLUS_PAGES - 8  # boluses that are surely kept: four pages may be re
 
 
 class Bolus:
-    """One entry. `start`: pump time, s. `seconds`: planned duration, and the time it was suspended. `dose_nl`: the whole
-    dose. `kind`: index into KINDS. `index`, `date`, `therapy`: which scheduled bolus, of which local date (days since
+    """One entry.
+
+    `start`: pump time, s. `seconds`: planned duration, and the time it was suspended. `dose_nl`: the whole dose.
+    `kind`: index into KINDS. `index`, `date`, `therapy`: which scheduled bolus, of which local date (days since
     2000-01-01) and of which prescription (CRC-32 of its packed form); else 0. `patient`: pump time at which the newest
-    patient bolus began, this one included, so that no lockout is forgotten however many others follow; 0xFFFFFFFF: none.
-    `ng_per_ml`: concentration. `suspends`: the one before is set aside while this one flows."""
+    patient bolus began, this one included, so that no lockout is forgotten however many others follow; 0xFFFFFFFF:
+    none. `ng_per_ml`: concentration. `suspends`: the one before is set aside while this one flows.
+    """
 
     def __init__(self, payload):
         """payload: 52 bytes of a bolus page."""
@@ -105,14 +108,14 @@ class Boluses:
                 return entry
         return None
 
-    def begin(self, kind, span, dose_nl, which=NOT_SCHEDULED, suspends=False, ng_per_ml=0):
+    def begin(self, kind, span, dose, which=NOT_SCHEDULED, suspends=False):
         """A bolus is about to begin. Must return before its first step. span: (pump time of its start, s; duration, s,
-        1..86,400). which: (index, date, therapy) of a scheduled bolus. suspends: a clinician or scheduled bolus waits
-        meanwhile. ng_per_ml: concentration. Raises WriteError; the bolus then must not begin, and may count for the
-        limits all the same."""
+        1..86,400). dose: (nL, concentration in ng/mL or 0). which: (index, date, therapy) of a scheduled bolus.
+        suspends: a clinician or scheduled bolus waits meanwhile. Raises WriteError; the bolus then must not begin, and
+        may count for the limits all the same."""
         patient = span[0] if kind == PATIENT else self.recent[-1].patient if self.recent else _NEVER
         index, date, therapy = which
-        payload = struct.pack(_FORMAT, *span, dose_nl, date, kind, index, therapy, patient, ng_per_ml, suspends)
+        payload = struct.pack(_FORMAT, *span, dose[0], date, kind, index, therapy, patient, dose[1], suspends)
         self.mirror.append(payload)
         self._add(Bolus(payload))
 

@@ -94,7 +94,7 @@ class Console:
             self._refuse(bad)
             return False
         try:
-            self._lines = iter(self.commands.run(text.split()))
+            self._lines = iter(self.commands.run(text.split()))  # pyright: ignore[reportAttributeAccessIssue]
         except Exception as error:  # noqa: BLE001 - see _fail
             self._fail(error)
         return True

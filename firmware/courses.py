@@ -167,7 +167,7 @@ class Courses:
         """`prime`, `prime show`. Returns lines for the operator."""
         if words not in ([], ["show"]):
             raise ValueError("prime: nothing or `show` after it")
-        return self.priming.lines() if words else self.priming.give()
+        return self.priming.lines() if words else self.priming.give()  # pyright: ignore[reportAttributeAccessIssue]
 
     def bridge(self, words):
         """`bridge`, `bridge cancel`. Returns lines for the operator."""

@@ -110,7 +110,7 @@ def serve(root):
     global _mounted
     _mounted = Modules(root + _MODULES)
     os.mount(_mounted, _POINT)
-    sys.modules["firmware"].__path__ = _POINT
+    sys.modules["firmware"].__path__ = _POINT  # pyright: ignore[reportAttributeAccessIssue]
     sys.path[:] = [".frozen"]  # empty, it would hide what is loaded already
 
 

@@ -15,8 +15,9 @@ from firmware.civil import SECONDS_PER_DAY
 from firmware.mirror import GOOD
 from firmware.scratch import TOTAL_MASK, ScratchCount
 
-# counted steps (32 bits and 16 above them), minutes from the time to the newest turn of a scheduled bolus, volume pL, reservoir nL, missed nL, time, stop time (while RUNNING or SAFE: bolus set aside, nL), clock
-# shift modulo 2**32, alarms, bolus left nL, reservoir's rest pL, reserved steps, bolus number, state, flags
+# counted steps (32 bits and 16 above them), minutes from the time to the newest turn of a scheduled bolus, volume pL,
+# reservoir nL, missed nL, time, stop time (while RUNNING or SAFE: bolus set aside, nL), clock shift modulo 2**32,
+# alarms, bolus left nL, reservoir's rest pL, reserved steps, bolus number, state, flags
 _FORMAT = "<IHhQIIIIIIIHHHBB"
 _TIME_MAX = 3_155_759_999  # the last second of 2099, counted from 2000-01-01
 _RESERVED_MAX = 0xFFFF

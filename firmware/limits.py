@@ -39,11 +39,12 @@ class Denied(ValueError):
 
 
 def check_state(app):
-    """Raise Denied unless prescription, pump and alarms allow boluses at all. app: app.App."""
+    """The prescription in force. Raises Denied unless it, pump and alarms allow boluses at all. app: app.App."""
     rx = app.records.prescription
     if rx is None or rx.mode not in (CONTINUOUS, FLEX):
         raise Denied(NOT_PRESCRIBED, "bolus: the prescription allows none")
     check_pump(app)
+    return rx
 
 
 def check_pump(app):
@@ -107,7 +108,7 @@ def check_patient(app, start):
     _, _, lockout, max_per_day = app.records.prescription.patient_bolus
     history = app.records.boluses
     last = history.last_patient
-    if 0 <= last and start - last < lockout:
+    if last >= 0 and start - last < lockout:
         raise Denied(LOCKOUT, "dose: lockout, %d s more" % (last + lockout - start))
     if history.count(boluses.PATIENT, start, _DAY_S) >= max_per_day:
         raise Denied(MAX_BOLUSES, "dose: %d within 24 h is the maximum" % max_per_day)

@@ -193,7 +193,7 @@ class Reservoir:
     def refill(self, words):
         """`refill NUMBER UNIT [measured NUMBER UNIT] [because WORD]`, when the reservoir has been filled: see
         refilling.py. Returns lines for the operator."""
-        lines = self.refilling.order(words)
+        lines = self.refilling.order(words)  # pyright: ignore[reportAttributeAccessIssue]
         self._level.forget()
         self._basis = None
         return self._with_dates(lines)

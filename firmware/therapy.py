@@ -77,14 +77,15 @@ class Therapy:
     def order(self, number, unit, seconds):
         """A clinician bolus: a dose (mass or volume) over so many seconds. Returns lines for the operator."""
         rx = self._app.records.prescription
-        dose_nl = units.dose("bolus", number, unit, rx.concentration if rx is not None else 0)
+        ng_per_ml = rx.concentration if rx is not None else 0
+        dose_nl = units.dose("bolus", number, unit, ng_per_ml)
         asked = "bolus = %s %s" % (number, unit)
         if not 1 <= dose_nl <= MAX_LIMIT:
             raise ValueError(asked + ": 1 nL to 1 L")
         if not 1 <= seconds <= _SECONDS_MAX:
             raise ValueError("bolus over = %d s: 1 s to 24 h" % seconds)
         try:
-            limits.check_state(self._app)
+            rx = limits.check_state(self._app)
             if self.running:
                 left = units.volume_text(self.left_nl)
                 raise limits.Denied(limits.RUNNING, "bolus: one is running, %s left; `bolus cancel` ends it" % left)
@@ -94,7 +95,7 @@ class Therapy:
         except limits.Denied as denied:
             self._app.log.log("bolus_denied", kind=boluses.CLINICIAN, reason=denied.reason, dose_nl=dose_nl)
             raise
-        return ["bolus: %s over %d s" % (units.both_text(dose_nl, rx.concentration), seconds)]
+        return ["bolus: %s over %d s" % (units.both_text(dose_nl, ng_per_ml), seconds)]
 
     def patient(self):
         """The patient asks for a bolus: accepted or denied with the reason; seen, heard and logged (R07). Returns
@@ -103,7 +104,7 @@ class Therapy:
         rx = app.records.prescription
         dose_nl = rx.patient_bolus[0] if rx is not None and rx.patient_bolus is not None else 0
         try:
-            limits.check_state(app)
+            rx = limits.check_state(app)
             if rx.patient_bolus is None:
                 raise limits.Denied(limits.NOT_PRESCRIBED, "dose: the prescription has no patient_bolus")
             _, seconds, lockout, _ = rx.patient_bolus
@@ -134,7 +135,8 @@ class Therapy:
         """Fill the path: so much over so many seconds, on top of the basal rate, whatever the limits are. Cancels every
         bolus (never pauses it: resumed after a prime it would give too much or too little). Raises ValueError."""
         limits.check_pump(self._app)
-        if self.running and self._flowing.entry.kind == boluses.PRIME:
+        flowing = self._flowing
+        if flowing is not None and flowing.entry.kind == boluses.PRIME:
             raise limits.Denied(limits.RUNNING, "prime: one is running, %d nL left" % self.left_nl)
         if volume_nl > self._app.ledger.reservoir_nl:
             held = units.volume_text(self._app.ledger.reservoir_nl)
@@ -147,8 +149,8 @@ class Therapy:
         app = self._app
         history = app.records.boluses
         try:
-            ng_per_ml = app.records.prescription.concentration
-            history.begin(kind, (self.now() + 1, seconds), dose_nl, which, self.running, ng_per_ml)
+            dose = dose_nl, app.records.prescription.concentration
+            history.begin(kind, (self.now() + 1, seconds), dose, which, self.running)
         except OSError as error:
             app.log.log("write_failed", record=_RECORD_BOLUS)
             raise limits.Denied(limits.WRITE_FAILED, "bolus: the EEPROM refused it (%s); none is given" % error)
@@ -227,7 +229,7 @@ class Therapy:
             if not self._denied_s:
                 app.alarms.gone(BOLUS_DENIED)
         if self._flowing is not None:
-            self._follow_flow()
+            self._follow_flow(self._flowing)
         due, passed = self._agenda.due(app.dosing.day, app.dosing.second)
         for which in passed:
             self._skip(which, limits.LATE)
@@ -238,9 +240,9 @@ class Therapy:
         if self._waiting:
             self._serve_waiting()
 
-    def _follow_flow(self):
-        if not self._flowing.flow.left_s:
-            self._end(self._flowing, DONE)
+    def _follow_flow(self, flowing):
+        if not flowing.flow.left_s:
+            self._end(flowing, DONE)
             self._flowing, self._aside = self._aside, None
             self._app.must_record = True
             given = self._flowing

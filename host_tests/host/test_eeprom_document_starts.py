@@ -185,7 +185,7 @@ def test_what_a_start_costs() -> None:
     usual = part.reads
     records = started(worked_image())[0]
     for number in range(30):
-        records.boluses.begin(1, (825_760_000 + number, 1), 1)
+        records.boluses.begin(1, (825_760_000 + number, 1), (1, 0))
     _, _, part = started(memory(records))
     assert [str(part.reads), str(part.writes)] == costs["the same with 32 boluses or more"]
     records = started(worked_image())[0]
@@ -255,8 +255,10 @@ def test_the_regions_last_as_long_as_their_pages() -> None:
     ]
     years = round(1_000_000 * layout.COUNTERS_PAGES / (24 * 365.25))  # a record an hour
     assert table["counters"] == [
-        f"{layout.COUNTERS_PAGES} hours with power; {layout.COUNTERS_PAGES} starts, in copy B "
-        f"{layout.COUNTERS_PAGES // 2}, as each start renews a record",
+        (
+            f"{layout.COUNTERS_PAGES} hours with power; {layout.COUNTERS_PAGES} starts, in copy B "
+            f"{layout.COUNTERS_PAGES // 2}, as each start renews a record"
+        ),
         f"{years} years of hours; {layout.COUNTERS_PAGES // 2} million starts",
     ]
 

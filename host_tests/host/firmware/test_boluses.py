@@ -47,7 +47,7 @@ class Given(NamedTuple):
 
     def begin(self, boluses: Boluses) -> None:
         span = self.start, self.seconds
-        boluses.begin(self.kind, span, self.dose_nl, self.scheduled, ng_per_ml=self.ng_per_ml)
+        boluses.begin(self.kind, span, (self.dose_nl, self.ng_per_ml), self.scheduled)
 
 
 def loaded(eeprom: MemoryEeprom) -> Boluses:
@@ -110,7 +110,7 @@ def test_the_number_wraps_at_16_bits():
     boluses.mirror.sequence = 0xFFFD
     numbers = []
     for start in range(4):
-        boluses.begin(CLINICIAN, (start, 1), 1)
+        boluses.begin(CLINICIAN, (start, 1), (1, 0))
         numbers.append(boluses.number)
     assert numbers == [0xFFFF, 0, 1, 2]
 
@@ -149,7 +149,7 @@ def test_the_newest_patient_bolus_is_known_however_many_others_follow(seed: int,
     for number in range(count):
         kind = PATIENT if random.randrange(50) == 0 else CLINICIAN
         newest = 1_000 * number if kind == PATIENT else newest
-        boluses.begin(kind, (1_000 * number, 60), 5)
+        boluses.begin(kind, (1_000 * number, 60), (5, 0))
     assert boluses.last_patient == loaded(eeprom).last_patient == newest
 
 
@@ -181,7 +181,7 @@ def test_a_bolus_that_was_set_aside_counts_for_longer_after_every_start(kinds: l
         before = [index for index in range(number) if kind_of[index] != PATIENT]
         if suspends and before:
             ends[before[-1]] += 100 + number
-        boluses.begin(kind, (10_000 * number, 100 + number), 5, (0, 0, 0), suspends)
+        boluses.begin(kind, (10_000 * number, 100 + number), (5, 0), (0, 0, 0), suspends)
         ends.append(10_000 * number + 100 + number)
     for history in (boluses, loaded(eeprom)):
         assert [entry.end for entry in history.recent] == ends
@@ -190,7 +190,7 @@ def test_a_bolus_that_was_set_aside_counts_for_longer_after_every_start(kinds: l
 @pytest.mark.requirement("F3", "I6", "R08", "R09")
 def test_the_edges_of_a_window():
     boluses = loaded(MemoryEeprom())
-    boluses.begin(PATIENT, (1_000, 60), 5_000)
+    boluses.begin(PATIENT, (1_000, 60), (5_000, 0))
     for now, counted, volume in (
         (1_000, 1, 5_000),
         (4_599, 1, 5_000),
@@ -209,7 +209,7 @@ def test_a_history_is_full_while_the_oldest_entry_it_would_lose_still_counts(spe
     boluses = loaded(eeprom)
     for number in range(CAPACITY):
         assert not boluses.is_full(1_000 + number, 86_400)
-        boluses.begin(PATIENT, (1_000 + number, 10), 1)
+        boluses.begin(PATIENT, (1_000 + number, 10), (1, 0))
     now = 1_010 + 86_400 - (0 if spent else 1)
     for history in (boluses, loaded(eeprom)):
         assert history.is_full(now, 86_400) == (not spent)
@@ -273,10 +273,10 @@ def test_worn_pages_cost_no_entry():
 def test_a_bolus_that_cannot_be_entered_raises_so_that_it_does_not_begin():
     eeprom = UnreliableEeprom()
     boluses = loaded(eeprom)
-    boluses.begin(CLINICIAN, (10, 10), 500)
+    boluses.begin(CLINICIAN, (10, 10), (500, 0))
     eeprom.refuse = lambda page: "keep"
     with pytest.raises(WriteError):
-        boluses.begin(CLINICIAN, (30, 10), 700)
+        boluses.begin(CLINICIAN, (30, 10), (700, 0))
     eeprom.refuse = lambda page: ""
     assert [entry[2] for entry in values(loaded(eeprom))] == [500]
 
@@ -296,7 +296,7 @@ def test_a_history_that_is_damaged_begins_anew_with_what_is_left_and_forgets_no_
     assert (boluses.mirror.condition, boluses.recent) == (DAMAGED, [])
     boluses.mirror.begin_anew()
     boluses.begin_anew()
-    boluses.begin(PATIENT, (1 << 30, 10), 77)
+    boluses.begin(PATIENT, (1 << 30, 10), (77, 0))
     again = loaded(eeprom)
     assert again.mirror.condition == GOOD
     assert values(again)[-1] == (1 << 30, 10, 77, 0, PATIENT, 0, 0, 0, 0)

@@ -47,7 +47,7 @@ class Rig:
         self.board = Board()
         self.verbs = Verbs()
         self.console = Console(self.board)
-        self.console.commands = self.verbs
+        self.console.commands = self.verbs  # pyright: ignore[reportAttributeAccessIssue]
 
     def type(self, data: bytes) -> bytes:
         """What the pump answers to these bytes, all of them worked off."""

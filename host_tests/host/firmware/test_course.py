@@ -201,7 +201,7 @@ def test_the_drugs_of_the_history_are_read_without_the_rest_of_it() -> None:
         app.records.commit_prescription(device_rx(drug=drug, concentration=concentration))
     reads: list[int] = []
     read_into = app.eeprom.read_into
-    app.eeprom.read_into = lambda address, page: (reads.append(address // PAGE), read_into(address, page))[1]
+    app.eeprom.read_into = lambda address, buffer: (reads.append(address // PAGE), read_into(address, buffer))[1]
     found = [("baclofen", 500_000), ("morphine", 2_000_000), ("morphine", 1_000_000)]
     assert list(History(app.eeprom).drugs()) == found
     assert set(reads) == set(range(0, SLOT_PAGES, layout.PRESCRIPTION_PAGES))

@@ -254,6 +254,11 @@ def test_the_most_of_a_day_has_a_soft_limit_too(monkeypatch: pytest.MonkeyPatch)
             {"mode": FLEX, "basal": 6_000, "periods": [(1, 9, 10, 6_000), (127, 1_439, 9, 60_000)]},
             ["period_1 12 ug/day", "period_2 120 ug/day"],
         ),
+        (  # period and basal change places
+            {"mode": FLEX, "basal": 60_000, "periods": [(127, 600, 720, 6_000)]},
+            {"mode": FLEX, "basal": 6_000, "periods": [(127, 720, 600, 60_000)]},
+            [],
+        ),
         ({"mode": MINIMUM, "basal": 0}, {"basal": 59_999}, []),
         ({"mode": MINIMUM, "basal": 0}, {"basal": 60_000}, ["basal 120 ug/day"]),
         (

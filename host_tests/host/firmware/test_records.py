@@ -64,7 +64,7 @@ def lived() -> bytes:
     records = records_on(eeprom)
     assert records.load() == []
     for number in range(5):
-        records.boluses.begin(CLINICIAN, (1_000 * number, 60), 5_000)
+        records.boluses.begin(CLINICIAN, (1_000 * number, 60), (5_000, 0))
         records.ledger.bolus = records.boluses.number
         records.ledger.close(records.cascade, DAY, number)
     records.retired.retire(layout.LEDGER_FIRSTS[0] + 40, layout.LEDGER_FIRSTS[0], layout.LEDGER_PAGES)

@@ -126,7 +126,7 @@ def test_an_error_that_nobody_foresaw_refuses_the_command_and_restarts_nothing()
 
     port = Port()
     console = Console(port)
-    console.commands = Failing()
+    console.commands = Failing()  # pyright: ignore[reportAttributeAccessIssue]
     for _ in range(3):
         console.work(True)
     assert b"error: internal: MemoryError memory allocation failed\r\n" in port.out

@@ -128,7 +128,7 @@ class Journal(Starts):
         self.truth.boluses.append(((start, seconds, dose_nl, self.day, kind, index, therapy, start, False), False))
 
         def begin() -> None:
-            self.records.boluses.begin(kind, (start, seconds), dose_nl, (index, self.day, therapy), False, start)
+            self.records.boluses.begin(kind, (start, seconds), (dose_nl, start), (index, self.day, therapy))
             self.truth.boluses[-1] = (self.truth.boluses[-1][0], True)
 
         self.attempt(begin)

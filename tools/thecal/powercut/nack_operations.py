@@ -87,7 +87,7 @@ def _close(pump: Pump) -> None:
 
 
 def _bolus(pump: Pump) -> None:
-    pump.records.boluses.begin(1, (825_900_000, 600), 25_000)
+    pump.records.boluses.begin(1, (825_900_000, 600), (25_000, 0))
 
 
 def _count(pump: Pump) -> None:

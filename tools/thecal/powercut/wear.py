@@ -156,7 +156,7 @@ class Life:
 
     def _bolus(self) -> None:
         """A bolus begins and ends: history, two ledger records, two events."""
-        self._records.boluses.begin(1, (0, 600), 25_000)
+        self._records.boluses.begin(1, (0, 600), (25_000, 0))
         self._records.ledger.bolus = self._records.boluses.number
         self._reserve()
         self._log.log("committed", digest=0, sequence=0)
