@@ -7,6 +7,7 @@ from parts import CuttingEeprom
 
 from firmware.mirror import EMPTY, Mirror
 from firmware.pages import COUNTERS, PAGE
+from thecal.powercut.page_part import PagePart
 from thecal.programming import MemoryEeprom
 
 LAST = 0xFFFFFFFF
@@ -20,11 +21,11 @@ def payload(number: int) -> bytes:
     return b"%052d" % number
 
 
-def mirror_on(eeprom: MemoryEeprom) -> Mirror:
+def mirror_on(eeprom: MemoryEeprom | PagePart) -> Mirror:
     return Mirror(eeprom, FIRSTS, COUNT, COUNTERS)
 
 
-def recovered(eeprom: MemoryEeprom) -> Mirror:
+def recovered(eeprom: MemoryEeprom | PagePart) -> Mirror:
     mirror = mirror_on(eeprom)
     mirror.recover()
     return mirror
