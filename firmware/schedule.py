@@ -10,6 +10,7 @@ from array import array
 from micropython import const
 
 _MINUTES_PER_DAY = const(1_440)
+_INDEX = const(31)  # of a period, in the lowest bits of a mark
 WEEK_S = const(604_800)
 
 
@@ -32,13 +33,30 @@ class Schedule:
 
     def __init__(self, base, periods):
         """base: rate outside all periods, nL/day. periods: (days, from, to, rate) as in the prescription."""
-        edges = {0: base}
-        for days, start, end, rate in periods:
-            for first, last in spans(days, start, end):
-                _lay(edges, first * 60, last * 60, rate, base)
-        points = sorted(edges)
-        self._starts = array("I", points)
-        self._rates = array("I", [edges[point] for point in points])
+        # One small integer for each period on each of its days, in the order of the week: a table of all edges would
+        # need a piece of the heap that a full prescription may not find any more.
+        marks = []
+        for index, (days, start, _, _) in enumerate(periods):
+            for day in range(7):
+                if days >> day & 1:
+                    marks.append((day * _MINUTES_PER_DAY + start) << 5 | index)
+        marks.sort()
+        starts = array("I")
+        rates = array("I")
+        end = 0  # minute at which the period before ends; that of the end of the week may reach into its beginning
+        if marks:
+            end = max(0, _end(marks[-1], periods) - WEEK_S // 60)
+        _edge(starts, rates, 0, periods[marks[-1] & _INDEX][3] if end else base)
+        for mark in marks:
+            minute = mark >> 5
+            if minute > end:
+                _edge(starts, rates, end * 60, base)
+            _edge(starts, rates, minute * 60, periods[mark & _INDEX][3])
+            end = _end(mark, periods)
+        if end * 60 < WEEK_S:
+            _edge(starts, rates, end * 60, base)
+        self._starts = starts
+        self._rates = rates
         self._first = WEEK_S  # bounds of the current segment: an empty one, so that the first look-up searches
         self._end = 0
         self.rate = base
@@ -94,11 +112,16 @@ class Schedule:
         return found
 
 
-def _lay(edges, first, last, rate, base):
-    """Put rate into edges from first to last (seconds of the week; last may lie beyond its end)."""
-    if last > WEEK_S:
-        _lay(edges, 0, last - WEEK_S, rate, base)
-        last = WEEK_S
-    edges[first] = rate
-    if last < WEEK_S and last not in edges:
-        edges[last] = base
+def _end(mark, periods):
+    """Minute of the week at which a period ends, which may lie beyond the week's end. mark: minute << 5 | index."""
+    _, start, end, _ = periods[mark & _INDEX]
+    return (mark >> 5) + (end - start if end > start else end - start + _MINUTES_PER_DAY)
+
+
+def _edge(starts, rates, second, rate):
+    """A rate begins. The one that began at the same second has had no time."""
+    if len(starts) and starts[-1] == second:
+        rates[-1] = rate
+    else:
+        starts.append(second)
+        rates.append(rate)
