@@ -6,12 +6,14 @@ have is never lost to the decay of a page. A record counts from the moment its s
 
 from micropython import const
 
-from firmware.pages import GAP, following, newer
+from firmware.pages import GAP, SEQUENCE_MASK, following, newer
 from firmware.rings import Ring
 
 EMPTY = const(0)  # no record, nothing that looks like the rest of one
 GOOD = const(1)
 DAMAGED = const(2)
+
+_CAUGHT_UP_MAX = const(3)  # records at one recovery: its time is bounded
 
 
 class Mirror:
@@ -60,6 +62,7 @@ class Mirror:
             safe = other.oldest == other.sequence or other.ends_in_garbage()
             self._unsure = other is self.copies[1] and not safe
             self._renew()
+            self._catch_up(newest, other)
             other.append(newest.payload, newest.sequence)
         else:
             self._unsure = True
@@ -103,6 +106,25 @@ class Mirror:
         if self._unsure:
             self.copies[1].renew()
             self._unsure = False
+
+    @staticmethod
+    def _catch_up(newest, other):
+        """Give the other copy the records that it lacks behind its own newest, the oldest first, at most three: a cut
+        while a record was renewed took it, and the leader, where each recovery takes a page, does not keep it for long.
+        The newest record follows. Needs the index, so only of a history."""
+        for _ in range(_CAUGHT_UP_MAX):
+            lacking = [
+                sequence
+                for sequence in newest.index or ()
+                if sequence != SEQUENCE_MASK and newer(sequence, other.sequence) and newer(newest.sequence, sequence)
+            ]
+            if other.page < 0 or not lacking:
+                return
+            sequence = min(lacking, key=lambda one: (one - other.sequence) & SEQUENCE_MASK)
+            payload = newest.find(sequence)
+            if payload is None:
+                return
+            other.append(payload, sequence)
 
     @property
     def foreign(self):
