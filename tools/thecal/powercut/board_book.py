@@ -42,9 +42,10 @@ def found(image: bytes, scratch: Iterable[int], serial: str) -> Found:
     records = firmware("records").Records(MemoryEeprom(image), list(scratch)[:4], board_id(serial))
     raised = sum(1 << alarm for alarm in set(records.load()))
     calibration, prescription = records.state()[:2]
+    therapy = (prescription or b"")[: -firmware("course").SIZE]  # a bridge or a trial may end by itself
     return Found(
         records.ledger.steps,
-        Standing(prescription or b"", records.ledger.state, len(records.boluses.recent)),
+        Standing(therapy, records.ledger.state, len(records.boluses.recent)),
         calibration or b"",
         tuple(firmware("alarms").codes(records.ledger.alarms | raised)),
     )
