@@ -43,7 +43,8 @@ def test_a_button_held_through_the_start_is_no_press(board: Pump) -> None:
 
 @pytest.mark.requirement("F3", "R38")
 def test_the_tone_disturbs_no_step(board: Pump) -> None:
-    """A denied press sounds for three seconds while the motor steps at its fastest."""
+    """A denied press sounds for three seconds while the motor steps at its fastest. A second's steps may come later by
+    a page write, 5 ms, as the press is logged."""
     press = {"at": "20 s", "do": "patient_bolus"}
     quiet = scenario(continuous("28.8 mL/day"), "30 s", pump={"pl_per_step": 1_000})
     loud = scenario(continuous("28.8 mL/day"), "30 s", press, pump={"pl_per_step": 1_000})
@@ -53,7 +54,7 @@ def test_the_tone_disturbs_no_step(board: Pump) -> None:
     assert [round(hz, -2) for _, hz in pumps[1].bench.signals.sounds] == [500, 0, 500, 0]
     times = [result.step_times_ns for result in results]
     assert len(times[0]) == len(times[1])
-    assert max(abs(a - b) for a, b in zip(*times, strict=True)) <= 2 * MS
+    assert max(abs(a - b) for a, b in zip(*times, strict=True)) <= 5 * MS
 
 
 @pytest.mark.requirement("F9", "R36")

@@ -90,7 +90,9 @@ def test_a_prescription_is_staged_compared_confirmed_and_in_force(tool: Tool, tm
     assert refused.returncode == 1
     assert "mode: flex -> continuous" in refused.stdout
     assert ask(tool, "program") == old
-    assert "in force" in ask(tool, "program", str(tmp_path / "rx.toml"), "--commit")
+    removed = [word for limit in ("max_per_hour", "max_per_day") for word in ("--confirm", f"{limit} none")]
+    assert tool("program", str(tmp_path / "rx.toml"), "--commit").returncode == 1  # no limit goes without a word
+    assert "in force" in ask(tool, "program", str(tmp_path / "rx.toml"), "--commit", *removed)
     assert "basal: 666.6 uL/day (333.3 ug/day)" in ask(tool, "program")
     assert json.loads(ask(tool, "status", "--json"))["rate"].startswith("666600 nL/day")
 
