@@ -46,7 +46,9 @@ def _dose(journal: Journal, seconds: Iterable[int]) -> None:
 
 
 def _set_state(journal: Journal, state: int) -> None:
-    journal.truth.totals.state = journal.ledger.state = state
+    totals = journal.truth.totals
+    totals.state = journal.ledger.state = state
+    totals.stop = journal.ledger.stop_day, journal.ledger.stop_second = journal.day, journal.second
     journal.write_ledger(state == RUNNING)
 
 
