@@ -76,6 +76,7 @@ NO_BOLUS = "bolus cancel: none is running"
 RUNNING = "resume: delivery is not stopped"
 NOT_STAGED = "program discard: nothing is staged"
 CALIBRATE = "calibrate commit: `stop` comes first"
+TENFOLD = "comes first: ten times or more from 6 uL/day"
 
 # What each command comes to: "-> FLOW", "->" (what flows is unchanged), or the words of the refusal.
 _COMMON = {
@@ -115,7 +116,13 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     "stopped": ("nothing", {**_COMMON, **_all_boluses("the prescription allows none"), "prime": STOPPED}),
     "minimum": (
         "minimum",
-        {**_COMMON, **_all_boluses("the prescription allows none"), "prime": "-> prime"},
+        {
+            **_COMMON,
+            **_all_boluses("the prescription allows none"),
+            "prime": "-> prime",
+            "trial start": TENFOLD,
+            "program commit": TENFOLD,
+        },
     ),
     "bridge": (
         "bridge",

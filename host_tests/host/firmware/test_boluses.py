@@ -284,7 +284,9 @@ def test_a_second_copy_that_is_cut_each_time_it_is_renewed_gets_back_what_it_los
         with pytest.raises(Cut):
             loaded(eeprom)
     boluses = loaded(MemoryEeprom(bytes(eeprom.memory)))
-    for sequence in [sequence for sequence in boluses.mirror.copies[0].index if sequence != 0xFFFFFFFF]:
+    index = boluses.mirror.copies[0].index
+    assert index is not None
+    for sequence in [sequence for sequence in index if sequence != 0xFFFFFFFF]:
         assert boluses.mirror.copies[1].find(sequence) is not None
     assert values(boluses) == [bolus.values() for bolus in made]
 
