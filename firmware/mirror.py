@@ -25,12 +25,14 @@ class Mirror:
         self.payload = None
         self.scrubbed = 0  # garbage pages found by the last recover()
         self._gap = False  # since recover() nothing has been written
+        self._unsure = False  # the second copy's newest page may be one that a cut left between two states
 
     def recover(self):
         """Find the newest record and make it safe: both copies have it afterwards, in pages that were verified, and no
         torn page is left near it. Ends for any content. Repeating it, or cutting it short, changes nothing of what it
         finds. Raises EepromError or WriteError if the part fails."""
         self.condition = DAMAGED  # whatever ends this early
+        self._unsure = False
         self.payload = None
         for copy in self.copies:
             copy.scan()
@@ -53,7 +55,14 @@ class Mirror:
             # The newest page may be one that a cut left between two states, so it is not relied on; nor is it put at
             # risk, in case it is the only one. The record goes to the next page, by its own number, then to the other.
             newest.append(newest.payload, newest.sequence)
+            # Garbage behind the second copy's newest record is the page that was cut: the record itself is safe. So is
+            # an only record, as the first copy got nothing newer before that was renewed.
+            safe = other.oldest == other.sequence or other.ends_in_garbage()
+            self._unsure = other is self.copies[1] and not safe
+            self._renew()
             other.append(newest.payload, newest.sequence)
+        else:
+            self._unsure = True
         for copy in self.copies:
             copy.scrub()
         self.payload = newest.payload
@@ -88,6 +97,13 @@ class Mirror:
             return newest.oldest == newest.sequence
         return not (newest.sequence == other.sequence and newest.ends_in_garbage() and other.ends_in_garbage())
 
+    def _renew(self):
+        """Before the second copy goes on: make its newest record safe, which a cut may have left in a page that reads
+        as something else one day. The first copy has the record, in a page that was verified."""
+        if self._unsure:
+            self.copies[1].renew()
+            self._unsure = False
+
     @property
     def foreign(self):
         """Pages of another format."""
@@ -100,7 +116,12 @@ class Mirror:
         for _ in range(GAP if self._gap else 1):
             self.sequence = following(self.sequence)
         self._gap = False
-        for copy in self.copies:  # always the first copy first: the second has no record that the first did not verify
-            copy.append(payload, self.sequence)
+        # Always the first copy first: the second has no record that the first did not verify.
+        first, second = self.copies
+        if second.oldest == second.sequence:
+            self._renew()  # its only record: without it the copy would look erased
+        first.append(payload, self.sequence)
+        self._renew()
+        second.append(payload, self.sequence)
         self.condition = GOOD
         self.payload = payload

@@ -22,7 +22,7 @@ from firmware.pages import (
     seal,
 )
 
-_TRIES = const(3)  # pages tried before a write counts as failed: a worn page must not end dosing
+_TRIES = const(3)  # attempts before a write counts as failed: neither a worn page nor a disturbance ends dosing
 _ROUNDS = const(2)  # searches for a newest record that reads the same twice
 _SCRUBBED_MAX = const(2)  # garbage pages made empty at one start: its time is bounded
 
@@ -153,11 +153,14 @@ class Ring:
     # -- writing ----------------------------------------------------------------------------------------------
 
     def append(self, payload, sequence=-1):
-        """Write the next record (at most 52 bytes) after the newest. A page that does not take it is passed over.
+        """Write the next record (at most 52 bytes) after the newest. A page that keeps something else is passed over.
+        If the part does not answer, that is no fault of the page: it is tried again, here and by the next call. So the
+        record of a write that is cut lies right behind the newest, where fence() or the next record overwrites it, and
+        refused writes push nothing out of the ring.
 
-        sequence: its number, by default the one that follows. Raises WriteError if three pages in a row refused; the
-        next call goes on behind them. The number is used up all the same: a page may have taken the record and failed
-        later, and no other record may have that number.
+        sequence: its number, by default the one that follows. Raises WriteError after three attempts. The number is
+        used up all the same: a page may have taken the record and failed later, and no other record may have that
+        number.
         """
         if sequence < 0:
             sequence = following(self.sequence)
@@ -165,14 +168,17 @@ class Ring:
         self.sequence = sequence
         reason = None
         for _ in range(_TRIES):
-            self._advance()
+            page = self._behind(self.page)
             try:
-                self._put(self.page)
+                self._put(page)
             except OSError as error:
                 reason = error
+                if getattr(error, "worn", False):
+                    self.page = page
                 continue
+            self.page = page
             if self.index is not None:
-                self.index[self.page - self.first] = sequence
+                self.index[page - self.first] = sequence
             return
         raise WriteError("record kind %d: %s" % (self._kind, reason))
 
@@ -183,8 +189,16 @@ class Ring:
         buffer[HEAD_SIZE : HEAD_SIZE + len(payload)] = payload
         seal(buffer, self._kind, sequence)
 
-    def _advance(self):
-        self.page = self._behind(self.page)
+    def renew(self):
+        """Write the newest record once more to the very page where the last scan found it: a cut may have left that
+        page between two states, though it read as the record. Only while another copy has it. Raises WriteError."""
+        newest = self.page
+        self.page = self.first + (newest - self.first - 1) % self.count
+        try:
+            self.append(self.payload, self.sequence)
+        except OSError:
+            self.page = newest
+            raise
 
     def _behind(self, page):
         """The page behind this one (-1: the first) that is not retired."""
@@ -229,8 +243,12 @@ class Ring:
 
     def fence(self):
         """Make the page behind the newest record empty: a record whose write was cut may stand there, unreadable now
-        and whole one day. Raises EepromError if the part fails."""
-        self._void(self._behind(self.page))
+        and whole one day. If it is worn, the record may stand behind it. Raises EepromError if the part fails."""
+        page = self.page
+        for _ in range(_TRIES):
+            page = self._behind(page)
+            if self._void(page):
+                return
 
     def clean(self):
         """Make every page empty that is no record of this format. Raises EepromError if the part fails, WriteError if

@@ -74,9 +74,15 @@ def test_a_page_that_does_not_keep_what_it_is_given_is_retired_and_never_written
 def test_a_part_that_does_not_acknowledge_retires_nothing(fate: str):
     """A bus that fails says nothing about a page."""
     eeprom = UnreliableEeprom()
-    wear(eeprom, FIRST + 3, fate=fate)
     retired = retired_on(eeprom)
-    write(eeprom, retired, 2 * COUNT)
+    ring = write(eeprom, retired, 3)
+    wear(eeprom, FIRST + 3, fate=fate)
+    for _ in range(4):
+        with pytest.raises(WriteError):
+            ring.append(b"refused")
+    wear(eeprom)
+    ring.append(b"taken")
+    assert ring.page == FIRST + 3
     assert retired.pages == []
     assert not retired.unsaved
 

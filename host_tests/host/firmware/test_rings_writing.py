@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -22,7 +23,7 @@ SCRUBBED_MAX = 2
 
 
 @pytest.mark.requirement("F10", "I2")
-@given(st.integers(0, 1 << 32), st.sampled_from(("keep", "take", "worn", "dull")))
+@given(st.integers(0, 1 << 32), st.sampled_from(("worn", "dull")))
 def test_worn_pages_are_passed_over(seed: int, fate: str):
     random = Random(seed)
     worn = set(random.sample(range(FIRST, FIRST + COUNT), 5))
@@ -52,12 +53,26 @@ def test_a_record_that_no_page_took_uses_up_its_number():
     eeprom.refuse = lambda page: "take"
     with pytest.raises(WriteError):
         ring.append(payload(2))
-    assert ring.page == FIRST + 3  # the next write goes on behind the three that refused
-    eeprom.refuse = lambda page: "keep" if page == FIRST + 4 else ""
+    eeprom.refuse = lambda page: "worn" if page == FIRST + 1 else ""
     ring.append(payload(3))
-    assert (ring.sequence, ring.page) == (2, FIRST + 5)
+    assert (ring.sequence, ring.page) == (2, FIRST + 2)
     sequence, page = found(eeprom)
     assert ring.read(page) == (sequence, payload(3) + b"\0")
+
+
+@pytest.mark.requirement("F10", "F3")
+@given(st.lists(st.sampled_from(("", "keep", "take")), max_size=60), st.integers(0, COUNT))
+def test_a_part_that_does_not_answer_costs_no_page(fates: list[str], records: int):
+    """Refused records push nothing out of the ring, and the next one lies right behind the newest."""
+    eeprom = UnreliableEeprom()
+    ring = filled(eeprom, records)
+    eeprom.refuse = lambda page: fates.pop() if fates else ""
+    newest = ring.page
+    while fates:
+        with suppress(WriteError):
+            ring.append(payload(99))
+            newest = newest + 1 if FIRST <= newest < FIRST + COUNT - 1 else FIRST
+        assert ring.page == newest
 
 
 @pytest.mark.requirement("F10", "I12")
