@@ -55,10 +55,11 @@ class Agenda:
     def mark_min(self):
         """The newest turn that was had: minutes of local time since 2000. It lies ahead after a clock was set back."""
         newest = self._mark
+        times = {index: at for at, index, _ in self._items}
         for key in self._done:
-            for at, index, _ in self._items:
-                if index == key & _INDEX_MASK:
-                    newest = max(newest, (key >> _INDEX_BITS) * _DAY_S + at)
+            at = times.get(key & _INDEX_MASK)
+            if at is not None:  # without a prescription there are no items
+                newest = max(newest, (key >> _INDEX_BITS) * _DAY_S + at)
         return newest // 60
 
     def due(self, day, second):

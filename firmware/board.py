@@ -32,7 +32,7 @@ _GC_IMPORTING = const(65_536)
 _GC_WHEN_FULL = const(-1)
 _I2C_HZ = const(400_000)
 _I2C_TIMEOUT_US = const(5_000)  # of a whole transfer; the longest, a page, takes 1.7 ms
-_WATCHDOG_MS = const(5_000)  # a start takes up to 2.2 s, everything else less; RP2040's limit is 8,388 ms
+_WATCHDOG_MS = const(5_000)  # a start takes up to 2.7 s, with a bus that fails 4.3 s; RP2040's limit is 8,388 ms
 _WATCHDOG_CTRL = 0x40058000
 _WATCHDOG_ENABLE = 0x40000000
 # Watchdog scratch registers 0-3 survive every reset but power-on (RP2040 data sheet 4.7). Their addresses are no small

@@ -6,7 +6,7 @@ Otherwise the old drug would flow at a rate that was reckoned for the new one: t
 
 from micropython import const
 
-from firmware import civil, fluid_path, prescription, units
+from firmware import civil, fluid_path, prescription, schedule, units
 from firmware.course import Course
 from firmware.dosing import ON
 from firmware.history import History
@@ -16,7 +16,6 @@ from firmware.validation import check_unasked
 
 _U32 = 0xFFFFFFFF
 _DAY_S = const(86_400)
-_DAY_MINUTES = const(1_440)
 _WEEK_MINUTES = const(10_080)
 CANCEL = "; if the path was flushed by hand, `bridge cancel` ends it"
 
@@ -29,9 +28,8 @@ def mean_rate(rx, mode, calibration):
         return calibration.min_rate
     total = rx.basal * _WEEK_MINUTES
     for days, start, end, rate in rx.periods:  # they do not overlap
-        minutes = end - start if end > start else end - start + _DAY_MINUTES
         for day in range(7):
-            total += (rate - rx.basal) * minutes * (days >> day & 1)
+            total += (rate - rx.basal) * schedule.minutes(start, end) * (days >> day & 1)
     return total // _WEEK_MINUTES
 
 

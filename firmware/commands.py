@@ -85,7 +85,7 @@ class Commands:
 
     def _log(self, words):
         _expect(len(words) <= 1, "log", "at most a count after it")
-        count = _whole("log", words[0], 1, 1_000) if words else _LOG_DEFAULT
+        count = units.whole("log", words[0], 1, 1_000) if words else _LOG_DEFAULT
         return self._app.log.newest(count)
 
     def _calibrate(self, words):
@@ -143,10 +143,3 @@ class Commands:
 def _expect(condition, field, allowed):
     if not condition:
         raise ValueError("%s: %s" % (field, allowed))
-
-
-def _whole(field, text, lowest, highest):
-    mantissa, decimals = units.number(field, text)
-    if decimals or not lowest <= mantissa <= highest:
-        raise ValueError("%s = %s: a whole number of %d to %d" % (field, text, lowest, highest))
-    return mantissa

@@ -9,28 +9,17 @@ from array import array
 
 from micropython import const
 
+from firmware.schedule import begins, last_at
+
 _DAY_S = const(86_400)
 _WEEK_S = const(604_800)
 _LATE_S = const(1_800)  # a scheduled bolus that could begin only so much later is skipped
-_INDEX_BITS = const(5)  # of 24 scheduled boluses
+_INDEX = const(31)  # of a bolus, in the lowest bits of what schedule.begins() gives
 
 
 def _amount(bolus, seconds):
     """What has flowed of a bolus (dose nL, seconds) so many seconds after its begin, floored."""
     return bolus[0] * _DAY_S * seconds // bolus[1]
-
-
-def _index(points, second):
-    """Index of the last of the sorted points at or before a second; -1: none."""
-    low = -1
-    high = len(points)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if points[middle] <= second:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 class Plan:
@@ -51,29 +40,24 @@ class Plan:
     def _lay_boluses(self):
         """When each bolus of the week begins, in order. What hangs over the end of the week, and what had to wait
         beyond it, comes first: where it lies in the next week, and the others wait for it."""
-        starts = []
-        for index, (days, minute, _, _) in enumerate(self._scheduled):
-            for day in range(7):
-                if days >> day & 1:
-                    starts.append(day * _DAY_S + minute * 60 << _INDEX_BITS | index)
-        starts.sort()
+        starts = begins(self._scheduled)
         free = self._queue(starts, 0, 2 * _WEEK_S) - _WEEK_S
         if free <= 0:
             return
-        begins, which = self._begins, self._which
-        first = len(begins)
-        while first and begins[first - 1] + self._scheduled[which[first - 1]][3] > _WEEK_S:
+        laid, which = self._begins, self._which
+        first = len(laid)
+        while first and laid[first - 1] + self._scheduled[which[first - 1]][3] > _WEEK_S:
             first -= 1
-        self._begins = array("i", [begin - _WEEK_S for begin in begins[first:]])
+        self._begins = array("i", [begin - _WEEK_S for begin in laid[first:]])
         self._which = which[first:]
         self._queue(starts, free, _WEEK_S)
 
     def _queue(self, starts, free, last):
         """Add the boluses of a week, one after the other, none before `free`, and none at or beyond `last`. Returns the
         second by which all of them are over."""
-        for packed in starts:
-            index = packed & (1 << _INDEX_BITS) - 1
-            start = packed >> _INDEX_BITS
+        for mark in starts:
+            index = mark & _INDEX
+            start = (mark >> 5) * 60
             begin = max(start, free)
             if begin - start < _LATE_S and begin < last:
                 self._begins.append(begin)
@@ -116,7 +100,7 @@ class Plan:
 
     def bolus_end(self, second):
         """Seconds that the scheduled bolus which should flow at this second of the week still takes; 0: none."""
-        index = _index(self._begins, second)
+        index = last_at(self._begins, second)
         if index < 0:
             return 0
         return max(0, self._begins[index] + self._scheduled[self._which[index]][3] - second)
@@ -149,18 +133,18 @@ class Plan:
 
     def _walk(self, second, span, need, extra):
         """advance() within one day: from edge to edge."""
-        starts, rates, begins = self._starts, self._rates, self._begins
+        starts, rates, laid = self._starts, self._rates, self._begins
         last = second + span
         begun = second
-        part = _index(starts, second)
-        number = max(0, _index(begins, second))
+        part = last_at(starts, second)
+        number = max(0, last_at(laid, second))
         while second < last:
             edge = min(last, starts[part + 1]) if part + 1 < len(starts) else last
             rate = rates[part] + extra
             since = 0
             bolus = (0, 1)
-            if number < len(begins):
-                since = begins[number]
+            if number < len(laid):
+                since = laid[number]
                 ends = since + self._scheduled[self._which[number]][3]
                 if ends <= second:
                     number += 1

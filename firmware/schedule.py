@@ -14,18 +14,40 @@ _INDEX = const(31)  # of a period, in the lowest bits of a mark
 WEEK_S = const(604_800)
 
 
-def spans(days, start, end):
-    """The (first, last + 1) minutes of the week of a period on each of its days, not yet cut at the end of the week.
+def minutes(start, end):
+    """Length of a period from minute to minute of the day; an end at or before the start lies on the next day."""
+    return end - start if end > start else end - start + _MINUTES_PER_DAY
 
-    days: mask, Monday is bit 0; start, end: minutes of the day; end at or before start lies on the next day.
-    """
-    length = end - start if end > start else end - start + _MINUTES_PER_DAY
-    found = []
-    for day in range(7):
-        if days >> day & 1:
-            first = day * _MINUTES_PER_DAY + start
-            found.append((first, first + length))
-    return found
+
+def begins(things):
+    """One small integer for each day of each period or bolus (days mask with Monday as bit 0, minute of the day, ...),
+    in the order of the week: its minute of the week << 5, and which it is. A list that grows, or a table of all edges,
+    would need more of the heap at once than a full prescription may find."""
+    count = 0
+    for thing in things:
+        for day in range(7):
+            count += thing[0] >> day & 1
+    marks = [0] * count
+    for index, thing in enumerate(things):
+        for day in range(7):
+            if thing[0] >> day & 1:
+                count -= 1
+                marks[count] = (day * _MINUTES_PER_DAY + thing[1]) << 5 | index
+    marks.sort()
+    return marks
+
+
+def last_at(points, second):
+    """Index of the last of the sorted points at or before a second; -1: none. Allocates nothing."""
+    low = -1
+    high = len(points)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if points[middle] <= second:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 class Schedule:
@@ -33,14 +55,7 @@ class Schedule:
 
     def __init__(self, base, periods):
         """base: rate outside all periods, nL/day. periods: (days, from, to, rate) as in the prescription."""
-        # One small integer for each period on each of its days, in the order of the week: a table of all edges would
-        # need a piece of the heap that a full prescription may not find any more.
-        marks = []
-        for index, (days, start, _, _) in enumerate(periods):
-            for day in range(7):
-                if days >> day & 1:
-                    marks.append((day * _MINUTES_PER_DAY + start) << 5 | index)
-        marks.sort()
+        marks = begins(periods)
         starts = array("I")
         rates = array("I")
         end = 0  # minute at which the period before ends; that of the end of the week may reach into its beginning
@@ -70,14 +85,7 @@ class Schedule:
 
     def _search(self, second):
         starts = self._starts
-        low = 0
-        high = len(starts)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if starts[middle] <= second:
-                low = middle
-            else:
-                high = middle
+        low = last_at(starts, second)
         self._first = starts[low]
         self._end = starts[low + 1] if low + 1 < len(starts) else WEEK_S
         self.rate = self._rates[low]
@@ -115,7 +123,7 @@ class Schedule:
 def _end(mark, periods):
     """Minute of the week at which a period ends, which may lie beyond the week's end. mark: minute << 5 | index."""
     _, start, end, _ = periods[mark & _INDEX]
-    return (mark >> 5) + (end - start if end > start else end - start + _MINUTES_PER_DAY)
+    return (mark >> 5) + minutes(start, end)
 
 
 def _edge(starts, rates, second, rate):

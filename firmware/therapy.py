@@ -198,9 +198,7 @@ class Therapy:
     def _end(self, given, how):
         app = self._app
         rest_pl = given.flow.left_pl()
-        app.log.log(
-            "bolus_end", kind=given.entry.kind, how=how, given_nl=given.entry.dose_nl - (rest_pl + 999) // 1_000
-        )
+        app.log.log("bolus_end", kind=given.entry.kind, how=how, given_nl=given.entry.dose_nl - given.left_nl)
         if rest_pl:
             app.missed.add(missed.BOLUS, rest_pl, 0)
             app.missed.report()
@@ -231,10 +229,11 @@ class Therapy:
         if self._flowing is not None:
             self._follow_flow(self._flowing)
         due, passed = self._agenda.due(app.dosing.day, app.dosing.second)
+        if due or passed:
+            self._keep_agenda()
         for which in passed:
             self._skip(which, limits.LATE)
         for which in due:
-            self._keep_agenda()
             if not app.records.boluses.was_given(which) and which not in [other for other, _ in self._waiting]:
                 self._waiting.append((which, self.now() + 1))
         if self._waiting:
@@ -276,7 +275,6 @@ class Therapy:
 
     def _skip(self, which, reason, count=1):
         self._app.log.log("bolus_skipped", index=which[0], date=which[1], reason=reason, count=count)
-        self._keep_agenda()
         self._app.must_record = True  # so that no start skips it once more
 
     def _keep_agenda(self):

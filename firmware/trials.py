@@ -191,7 +191,7 @@ class Trials:
         values = [MISSING, MISSING]
         for place, (name, highest) in enumerate(_SCALES):
             if words[:1] == [name]:
-                values[place] = _whole(name, words[1] if len(words) > 1 else "", highest)
+                values[place] = units.whole(name, words[1] if len(words) > 1 else "", 0, highest)
                 words = words[2:]
         effects = 0
         for name in words:
@@ -218,10 +218,3 @@ def _copy(rx):
     for name in _FIELDS:
         setattr(found, name, getattr(rx, name))
     return found
-
-
-def _whole(name, text, highest):
-    mantissa, decimals = units.number(name, text)
-    if decimals or mantissa > highest:
-        raise ValueError("%s = %s: a whole number of 0 to %d" % (name, text, highest))
-    return mantissa

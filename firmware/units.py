@@ -33,6 +33,14 @@ def number(field, text, unit=""):
     return int(digits), len(decimals)
 
 
+def whole(field, text, lowest, highest):
+    """A plain whole number. Raises ValueError, naming field, value and range, if it is none or out of it."""
+    mantissa, decimals = number(field, text)
+    if decimals or not lowest <= mantissa <= highest:
+        raise ValueError("%s = %s: a whole number of %d to %d" % (field, text, lowest, highest))
+    return mantissa
+
+
 def _lookup(table, unit, field, text, suffix=""):
     if unit not in table:
         _fail(field, text, unit + suffix, "a unit of " + ", ".join(sorted(table)) + suffix + " is needed")

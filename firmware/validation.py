@@ -98,8 +98,8 @@ def check_overlap(periods):
     """Raise PrescriptionError if two of the periods (days mask, from minute, to minute, rate) share a minute of the
     week. None is longer than a day, so that one which overlaps any overlaps the next."""
     week = schedule.WEEK_S // 60
-    marks = _begins(periods)
-    lengths = [end - start if end > start else end - start + 1440 for _, start, end, _ in periods]
+    marks = schedule.begins(periods)
+    lengths = [schedule.minutes(start, end) for _, start, end, _ in periods]
     before = marks[-1] - (week << 5) if marks else 0
     for mark in marks:
         if (before >> 5) + lengths[before & _INDEX] > mark >> 5:
@@ -145,7 +145,7 @@ def _check_count(scheduled, count):
 
 def most_a_day(scheduled):
     """The most valid scheduled boluses that begin within any 24 h, as they repeat every week."""
-    begins = _begins(scheduled)
+    begins = schedule.begins(scheduled)
     worst = 0
     first = -len(begins)  # below 0: of the week before
     for last, mark in enumerate(begins):
@@ -153,23 +153,6 @@ def most_a_day(scheduled):
             first += 1
         worst = max(worst, last - first + 1)
     return worst
-
-
-def _begins(things):
-    """One small integer for each day of each period or bolus (days mask, minute of the day, ...), in the order of the
-    week: its minute of the week << 5, and which it is. A list that grows would need more of the heap at once."""
-    count = 0
-    for thing in things:
-        for day in range(7):
-            count += thing[0] >> day & 1
-    marks = [0] * count
-    for index, thing in enumerate(things):
-        for day in range(7):
-            if thing[0] >> day & 1:
-                count -= 1
-                marks[count] = (day * 1440 + thing[1]) << 5 | index
-    marks.sort()
-    return marks
 
 
 def _check_bolus(dose, seconds, room, entry):
@@ -213,7 +196,7 @@ class WorstCase:
         self._doses = [bolus[2] for bolus in scheduled]
         self._over = 0  # doses of those that flow from one week into the next
         # One small integer for each beginning and end in a week: second of the week << 5, and which it is.
-        self._begins = begins = _begins(scheduled)
+        self._begins = begins = schedule.begins(scheduled)
         self._ends = ends = [0] * len(begins)
         for place, mark in enumerate(begins):
             index = mark & _INDEX

@@ -112,9 +112,9 @@ def drug_limits(name: str, key: str, most_ng: int) -> Iterator[None]:
     rows = []
     for found, concentrations, basal, bolus, day in before:
         if found == name and key == "basal":
-            basal = (*basal[:3], most_ng)  # noqa: PLW2901
+            basal = (*basal[:3], most_ng)  # noqa: PLW2901 - the row with one limit in its place
         elif found == name:
-            day = (day[0], most_ng)  # noqa: PLW2901
+            day = (day[0], most_ng)  # noqa: PLW2901 - the row with one limit in its place
         rows.append((found, concentrations, basal, bolus, day))
     drugs.DRUGS = tuple(rows)
     try:
