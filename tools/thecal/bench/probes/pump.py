@@ -6,12 +6,12 @@ import micropython
 
 micropython.kbd_intr(-1)
 
-from firmware import board, image  # noqa: E402
+from firmware import board, image  # noqa: E402 - Ctrl-C is a byte before anything is loaded
 
 board.arm()
 found_in = sys.path[:]
 image.serve(board.IMAGE_ROOT)
-from firmware.app import App  # noqa: E402
+from firmware.app import App  # noqa: E402 - from the file of modules, served by now
 
 sys.path[:] = found_in  # the probes lie beside main.py
 
