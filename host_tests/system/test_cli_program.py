@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import scenario
-from test_cli_therapy import TwinLink
+from test_cli_therapy import TwinLink, pump_at_the_port
 from typer.testing import CliRunner, Result
 
-from thecal import cli, cli_talk
-from thecal.sim import make_bench
+from thecal import cli
 from thecal.twin.twin import Twin
 
 S = 1_000_000_000
@@ -43,14 +41,7 @@ max_per_day = 4
 
 @pytest.fixture(autouse=True)
 def pump(monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
-    twin = Twin(make_bench(scenario(RX, "1 h")), 1)
-    TwinLink.twin = twin
-    TwinLink.output = bytearray()
-    twin.on_console = TwinLink.output.extend
-    monkeypatch.setattr(cli_talk, "PumpLink", TwinLink)
-    twin.run(10 * S)
-    yield twin
-    twin.close()
+    yield from pump_at_the_port(RX, monkeypatch)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pytest
 from support import continuous, scenario
@@ -60,12 +61,8 @@ class TwinLink:
         return Reply(tuple(lines[2:-2]), last == "ok", last.removeprefix("error: "))
 
 
-@pytest.fixture(autouse=True)
-def pump(monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
-    rx = {
-        **continuous("4.8 mL/day"),
-        "patient_bolus": {"dose": "10 uL", "over": "5 min", "lockout": "10 min", "max_per_day": 6},
-    }
+def pump_at_the_port(rx: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
+    """A twin that runs, and that every port leads to."""
     twin = Twin(make_bench(scenario(rx, "1 h")), 1)
     TwinLink.twin = twin
     TwinLink.output = bytearray()
@@ -74,6 +71,15 @@ def pump(monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
     twin.run(10 * S)
     yield twin
     twin.close()
+
+
+@pytest.fixture(autouse=True)
+def pump(monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
+    rx = {
+        **continuous("4.8 mL/day"),
+        "patient_bolus": {"dose": "10 uL", "over": "5 min", "lockout": "10 min", "max_per_day": 6},
+    }
+    yield from pump_at_the_port(rx, monkeypatch)
 
 
 def thecal(line: str, *more: str, answer: str = "") -> Result:
