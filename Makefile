@@ -46,7 +46,7 @@ emulate: $(STAMP) ## An emulated pump on a pseudo-terminal
 
 .PHONY: test
 test: $(STAMP) ## All tests: host tests on CPython, board tests on the emulated Pico
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 .PHONY: powercut
 powercut: $(STAMP) ## Cut the power everywhere: the whole campaign, resumable; OPS=N random operations, PARTS=a,b, FRESH=1

@@ -52,14 +52,24 @@ class Agenda:
         """After a reset: turns up to this minute (local time, since 2000) have been had. begin() comes next."""
         self._mark = mark_min * 60
 
-    def mark_min(self):
-        """The newest turn that was had: minutes of local time since 2000. It lies ahead after a clock was set back."""
+    @property
+    def restored_min(self):
+        """Turns up to this minute were had before the reset, as far as that can be believed; 0: nobody knows."""
+        return self._mark // 60
+
+    def mark_min(self, waiting=()):
+        """The newest turn that was decided: minutes of local time since 2000. It lies ahead after a clock was set back.
+        waiting: those of the due ones that wait, as due() names them; they come in the order of their times."""
         newest = self._mark
         times = {index: at for at, index, _ in self._items}
         for key in self._done:
             at = times.get(key & _INDEX_MASK)
             if at is not None:  # without a prescription there are no items
                 newest = max(newest, (key >> _INDEX_BITS) * _DAY_S + at)
+        for index, date, _ in waiting:
+            time = date * _DAY_S + times[index]
+            if time <= self._seen:
+                newest = min(newest, time - 60)
         return newest // 60
 
     def due(self, day, second):

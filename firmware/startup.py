@@ -30,10 +30,13 @@ def start(app):
     _raise_alarms(app, found, now is None)
     if assumed:
         app.log.log("assumed", steps=assumed, volume_nl=assumed * app.cascade.pl_per_step // 1_000)
-    _take_up_stop(app, day, second)
+    ended = _take_up_stop(app, day, second)
     app.schedule()
     if app.mode() == ON:
-        _miss_start(app, (last_day, last_second) if exact and now is not None else None, start_ms)
+        since = (last_day, last_second) if exact and now is not None else None
+        if since is not None and ended is not None and civil.seconds_between(*since, *ended) > 0:
+            since = ended
+        _miss_start(app, since, start_ms)
     if app.records.recovered[0] and app.records.calibration is not None:
         since = _since_record(app, last_day, last_second) if exact else None
         app.therapy.begin(last_day, last_second, interrupted.take_up(app, since))
@@ -83,14 +86,20 @@ def _raise_alarms(app, found, clock_lost):
 
 
 def _take_up_stop(app, day, second):
+    """A stop goes on; a timed one may have ended meanwhile: returns when, as (day, second), else None."""
     state = app.ledger
     if not app.records.recovered[0]:
-        return
+        return None
     if state.state == ledger.PAUSED:
         left = app.operations.until(state.stop_day, state.stop_second, day, second)
-        app.stop_left = max(1, min(left, 3_600))
+        app.stop_left = max(0, min(left, 3_600))
+        if not app.stop_left:
+            state.state = ledger.RUNNING
+            app.log.log("stop_end")
+            return state.stop_day, state.stop_second
     elif state.state == ledger.STOPPED:
         app.stopped_for = max(0, -app.operations.until(state.stop_day, state.stop_second, day, second))
+    return None
 
 
 def _miss_start(app, since, start_ms):

@@ -183,9 +183,11 @@ class Therapy:
             self._flowing = self._aside = None
             self._keep_ledger()
             self._app.must_record = True
-        for which, _ in self._waiting:
-            self._skip(which, limits.INTERRUPTION)
-        self._waiting = []
+        if self._waiting:
+            for which, _ in self._waiting:
+                self._skip(which, limits.INTERRUPTION)
+            self._waiting = []
+            self._keep_agenda()
         return there_was_one
 
     def committed(self):
@@ -229,8 +231,7 @@ class Therapy:
         if self._flowing is not None:
             self._follow_flow(self._flowing)
         due, passed = self._agenda.due(app.dosing.day, app.dosing.second)
-        if due or passed:
-            self._keep_agenda()
+        waited = len(self._waiting)
         for which in passed:
             self._skip(which, limits.LATE)
         for which in due:
@@ -238,6 +239,8 @@ class Therapy:
                 self._waiting.append((which, self.now() + 1))
         if self._waiting:
             self._serve_waiting()
+        if due or passed or len(self._waiting) != waited:
+            self._keep_agenda()
 
     def _follow_flow(self, flowing):
         if not flowing.flow.left_s:
@@ -278,7 +281,7 @@ class Therapy:
         self._app.must_record = True  # so that no start skips it once more
 
     def _keep_agenda(self):
-        self._app.ledger.decided_min = self._agenda.mark_min()
+        self._app.ledger.decided_min = self._agenda.mark_min([which for which, _ in self._waiting])
 
     # -- clock and start --------------------------------------------------------------------------------------
 
@@ -296,13 +299,13 @@ class Therapy:
         then, what may have waited for its end."""
         dosing = self._app.dosing
         self._agenda.lay(self._app.records.prescription)
-        mark = self._app.ledger.decided_min
-        self._agenda.restore(mark)
+        self._agenda.restore(self._app.ledger.decided_min)
+        self._agenda.begin(dosing.day, dosing.second)
         if was_running:
             day, second = civil.shifted(day, second, -_LATE_S)
-        elif civil.seconds_between(day, second, 0, mark * 60) > 0:
-            day, second = civil.shifted(0, 0, mark * 60)
-        self._agenda.begin(dosing.day, dosing.second)
+        mark_s = self._agenda.restored_min * 60
+        if civil.seconds_between(day, second, 0, mark_s) > 0:
+            day, second = civil.shifted(0, 0, mark_s)
         self._skip_passed(day, second, limits.INTERRUPTION)
         self._keep_agenda()
 

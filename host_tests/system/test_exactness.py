@@ -136,3 +136,19 @@ def test_a_timed_stop_ends_by_itself_and_nothing_is_caught_up(rate: int, stop_ms
     quiet = [t for t in result.step_times_ns if stop_ms * 1_000_000 + 2 * S < t < stop_ms * 1_000_000 + (pause - 1) * S]
     assert quiet == []
     assert result.summary.step_pulses == result.summary.steps
+
+
+@pytest.mark.requirement("R15", "F4")
+@pytest.mark.parametrize("off", [60, 100, 3_600])
+def test_a_timed_stop_that_ends_while_the_pump_is_off_costs_no_second_after_the_start(off: int) -> None:
+    stop = {"at": "60 s", "do": "command", "line": "stop for 60 s"}
+    cut = {"at": "61 s", "do": "power_cut", "for": f"{off} s"}
+    on = (61 + off) * S
+    stopped, plain = (on_twin(scenario(continuous("5 mL/day"), "2 h", *events)) for events in ([stop, cut], [cut]))
+    assert [event.code for event in stopped.events if event.t_ns > on and event.code in ("boot", "stop_end")] == [
+        "boot",
+        "stop_end",
+    ]
+    made = [[t for t in result.step_times_ns if t > on] for result in (stopped, plain)]
+    assert abs(made[0][0] - made[1][0]) < 10_000_000  # a second without flow is 58 nL, two steps
+    assert len(made[0]) == len(made[1])

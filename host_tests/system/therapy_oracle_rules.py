@@ -172,6 +172,13 @@ def worst_case(scheduled: Iterable[Scheduled], window: int) -> int:
     return worst
 
 
+def most_at_once(scheduled: Iterable[Scheduled]) -> int:
+    """How many scheduled boluses begin within some 24 h, at most."""
+    once = [day * DAY + bolus.minute * 60 for bolus in scheduled for day in days_of(bolus.days)]
+    starts = [start + week * WEEK for start in once for week in range(2)]
+    return max((sum(first <= start < first + DAY for start in starts) for first in once), default=0)
+
+
 def least_limit(rx: Rx, window: int) -> int:
     """The lowest limit (nL) that the prescription alone does not exceed."""
     return -(-rx.highest() * window // DAY) + worst_case(rx.scheduled, window)

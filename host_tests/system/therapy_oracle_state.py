@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from therapy_oracle_rules import DAY, LATE, Given, Rx, due_after, over_limit
+from therapy_oracle_turns import Turns
 from therapy_oracle_types import Bolus, Entry, Flow, Limits, Span, Witness
 
 
@@ -34,8 +35,7 @@ class Timeline:
         self.suspended: Bolus | None = None
         self.waiting: list[tuple[int, int, int]] = []  # due second, index, local day
         self.orders: list[Given] = []  # taken in this second, to begin with the next
-        self.done: set[tuple[int, int, int]] = set()  # (prescription, index, local day)
-        self.generation = 1  # of the prescription: the same therapy committed again is no other one
+        self.turns = Turns()
         self.powered = False
         self.stopped = False
         self.stop_end: int | None = None
@@ -116,10 +116,8 @@ class Timeline:
         return self.powered and not self.stopped and self.rx.mode != "stopped"
 
     def _fall_due(self, second: int, index: int, day: int) -> None:
-        identity = (self.generation, index, day)
-        if identity in self.done:
+        if not self.turns.take(self.rx, index, day):
             return
-        self.done.add(identity)
         if not self._delivers():
             self._skipped(second, (second, index, day), self._why)
         else:
@@ -130,9 +128,7 @@ class Timeline:
         while (due := self._due()) is not None and due[0] <= local:
             self.looked = due[0]
             for index in due[1]:
-                identity = (self.generation, index, due[0] // DAY)
-                if identity not in self.done:
-                    self.done.add(identity)
+                if self.turns.take(self.rx, index, due[0] // DAY):
                     self._skipped(self.now, (self.now, index, due[0] // DAY), why)
         self.looked = max(self.looked, local)
 
@@ -142,6 +138,7 @@ class Timeline:
         if self._refuses("scheduled", bolus.dose, second, reasons):
             self._skipped(second, item, "|".join(sorted(reasons)))
             return
+        self.turns.give(item[1], item[2])
         given = Given("scheduled", second, bolus.dose, bolus.seconds, second + bolus.seconds)
         self.history.append(given)
         if second > self.now:
@@ -228,7 +225,8 @@ class Timeline:
             self.cancelled += order.dose
             self.log.append(Entry(second, "bolus_end", (order.kind, how, Fraction(0))))
         for item in self.waiting:
-            self._skipped(second, item, "interruption|commit|stopped")
+            maybe = how == "interrupted" and self.turns.may_go_untold(item)  # docs/LIMITS.md: its skip may go untold
+            self._skipped(second, item, "interruption|commit|stopped" + "|untold" * maybe)
         self.running = self.suspended = None
         self.orders, self.waiting = [], []
 

@@ -20,6 +20,7 @@ from therapy_oracle_rules import (
     flow_fits,
     least_limit,
     local_of,
+    most_at_once,
 )
 from therapy_oracle_types import Limits
 
@@ -31,6 +32,7 @@ _RATES = st.one_of(
 _DAYS = st.one_of(st.just(0x7F), st.integers(1, 0x7F), st.sampled_from([1 << day for day in range(7)]))
 _OVER = st.one_of(st.integers(1, 7_200), st.sampled_from((1, 59, 60, 300, 599, 600, 1_800, 1_801, HOUR, 5 * HOUR, DAY)))
 _DOSES = st.one_of(st.integers(1, 50_000), st.sampled_from((1, 24, 25, 26, 1_000, 99_999, 250_000)))
+MOST_IN_24_H = 30  # scheduled and patient boluses together: what the pump's history holds
 _SPACING_S = 8  # an event in the log, and one more before it, are written by then
 
 
@@ -49,7 +51,8 @@ def prescriptions(draw: st.DrawFn, most_scheduled: int = 24) -> Rx:
     if draw(st.integers(0, 3)):
         dose, over = _fitting(draw, rx)
         lockout = draw(st.one_of(st.just(over), st.integers(over, over + 4 * HOUR), st.just(max(over, DAY))))
-        rx = replace(rx, patient=Patient(dose, over, lockout, draw(st.integers(1, 24))))
+        most = min(24, MOST_IN_24_H - most_at_once(rx.scheduled))
+        rx = replace(rx, patient=Patient(dose, over, lockout, draw(st.integers(1, most))))
     return _limited(draw, rx)
 
 
