@@ -34,6 +34,16 @@ TABLE = (
     ("battery_low", MEDIUM, UNCHANGED, False),  # found again by the next samples
     ("bolus_denied", LOW, UNCHANGED, False),  # ends by itself
     ("refill_due", LOW, UNCHANGED, False),  # follows from the ledger
+    ("stall", HIGH, STOP, True),  # the rotor does not follow the steps
+    ("driver_fault", HIGH, STOP, True),  # DIAG
+    ("guard", HIGH, STOP, True),  # more steps than reserved, or flow above a limit
+    ("occlusion", HIGH, STOP, True),
+    ("reset_loop", HIGH, STOP, True),
+    ("over_temperature", HIGH, STOP, True),
+    ("self_test_failed", HIGH, STOP, True),
+    ("alarm_repeated", HIGH, STOP, True),  # the same stop alarm three times in ten minutes
+    ("under_delivery", MEDIUM, UNCHANGED, False),
+    ("button_held", LOW, UNCHANGED, False),  # ends by itself
 )
 (
     PRESCRIPTION_DAMAGED,
@@ -53,6 +63,16 @@ TABLE = (
     BATTERY_LOW,
     BOLUS_DENIED,
     REFILL_DUE,
+    STALL,
+    DRIVER_FAULT,
+    GUARD,
+    OCCLUSION,
+    RESET_LOOP,
+    OVER_TEMPERATURE,
+    SELF_TEST_FAILED,
+    ALARM_REPEATED,
+    UNDER_DELIVERY,
+    BUTTON_HELD,
 ) = range(len(TABLE))
 # What is stored is not what was counted, or cannot be read; `calibrate commit` is the way out of each.
 RECORDS_IN_DOUBT = 1 << CALIBRATION_DAMAGED | 1 << LEDGER_DAMAGED | 1 << EEPROM_FORMAT | 1 << OTHER_PUMP
