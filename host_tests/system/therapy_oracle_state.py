@@ -45,7 +45,8 @@ class Timeline:
             tuple[int, Fraction]
         ] = []  # seconds in which something ended or changed, and the flow in them
         self.cancelled = 0  # nL: the doses of all boluses that were cancelled or cut off
-        self.cuts: list[int] = []  # seconds of power cuts
+        self.cuts: list[int] = []  # seconds of power cuts and hangs
+        self.hangs: list[int] = []
         self._since: int | None = None
         self._why = "interruption"
         self._untold: list[Entry] = []
