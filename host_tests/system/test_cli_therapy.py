@@ -105,9 +105,10 @@ def test_a_bolus_is_shown_and_given_only_after_a_yes() -> None:
     assert given.exit_code == 0
     assert "bolus: 25 uL over 600 s" in given.stdout
     assert status()["bolus"].startswith("clinician")
-    assert thecal("bolus", "1 uL", "--over", "1 min", "--yes").exit_code == cli.REFUSED
+    assert thecal("bolus", "1 uL", "--over", "1 min", "--confirm", "--yes").exit_code == cli.REFUSED
     assert thecal("bolus cancel", "--yes").exit_code == 0
     assert status()["bolus"] == "none"
+    assert thecal("bolus", "1 uL", "--over", "1 min", "--confirm", "--yes").exit_code == 0
 
 
 @pytest.mark.requirement("F3", "R50")
