@@ -92,9 +92,9 @@ class Operations:
 
     # -- boluses ----------------------------------------------------------------------------------------------
 
-    def bolus(self, number, unit, seconds):
+    def bolus(self, number, unit, seconds, confirmed):
         """A clinician bolus. Returns lines for the operator."""
-        return self._app.therapy.order(number, unit, seconds)
+        return self._app.therapy.order(number, unit, seconds, confirmed)
 
     def cancel_bolus(self):
         """End every bolus, running, set aside or waiting. Returns lines for the operator."""
@@ -167,7 +167,7 @@ class Operations:
         app.dosing.set_time(day, second)
         app.ledger.note(day, second, app.cascade)  # so that a reset finds the clock where it left it
         if code == "clock_set":
-            app.therapy.clock_moved(*before)
+            app.therapy.scheduled.clock_moved(*before)
         app.changed()
         if app.ledger.state in (ledger.STOPPED, ledger.PAUSED):
             state = app.ledger  # the length of a stop does not follow the clock
