@@ -16,6 +16,7 @@ from therapy_oracle_strategies import lives
 
 EXAMPLES = int(os.environ.get("THERAPY_EXAMPLES", "22"))  # a few hundred find more, and take minutes
 DAYS = int(os.environ.get("THERAPY_DAYS", "3"))
+WEEKS = int(os.environ.get("THERAPY_LONG_EXAMPLES", "2"))
 
 
 def check(case: Case) -> None:
@@ -32,6 +33,13 @@ def check(case: Case) -> None:
 @settings(max_examples=EXAMPLES, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # shrinking takes hours
 @given(case=lives(most_days=DAYS))
 def test_a_pump_gives_exactly_what_the_oracle_says_whatever_is_done_to_it(case: Case):
+    check(case)
+
+
+@pytest.mark.requirement("F2", "F3", "R08", "R09", "I1", "I6")
+@settings(max_examples=WEEKS, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(case=lives(most_days=21, least_days=21))
+def test_so_it_is_over_three_weeks(case: Case):
     check(case)
 
 
