@@ -138,8 +138,7 @@ class Commands:
         if not words:
             return ["clock: " + self._app.now_text()]
         _expect(len(words) == 2 and words[0] == "set", "clock", "nothing or `set YYYY-MM-DDThh:mm:ss` after it")
-        self._app.set_clock(words[1])
-        return ()
+        return self._app.set_clock(words[1])
 
 
 def _expect(condition, field, allowed):

@@ -82,8 +82,13 @@ class Scheduled:
     def committed(self):
         """A prescription has been put in force: its own begin with the next one due."""
         self._agenda.lay(self._app.records.prescription)
-        self._agenda.begin(self._app.dosing.day, self._app.dosing.second)
+        self._agenda.restart(self._app.dosing.day, self._app.dosing.second)
         self._keep_agenda()
+
+    def silent_until(self, day, second):
+        """If the clock showed this, no scheduled bolus would be given until then, as text; "" if they are given."""
+        until = self._agenda.silent_until(day, second)
+        return civil.iso(until // civil.SECONDS_PER_DAY, until % civil.SECONDS_PER_DAY) if until else ""
 
     def clock_moved(self, day, second):
         """The operator has set the clock, which showed this local time before. What it has passed over is skipped; what
@@ -103,9 +108,6 @@ class Scheduled:
         self._agenda.begin(dosing.day, dosing.second)
         if was_running:
             day, second = civil.shifted(day, second, -_LATE_S)
-        mark_s = self._agenda.restored_min * 60
-        if civil.seconds_between(day, second, 0, mark_s) > 0:
-            day, second = civil.shifted(0, 0, mark_s)
         self._skip_passed(day, second, limits.INTERRUPTION)
         self._keep_agenda()
 

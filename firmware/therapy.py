@@ -63,6 +63,9 @@ class Therapy:
             lines.append("bolus_aside: %s, %d nL left" % (boluses.KINDS[self._aside.entry.kind], self._aside.left_nl))
         if self.scheduled.waiting:
             lines.append("bolus_waiting: %d" % self.scheduled.waiting)
+        until = self.scheduled.silent_until(self._app.dosing.day, self._app.dosing.second)
+        if until:
+            lines.append("scheduled_from: " + until)
         return lines
 
     def now(self):
@@ -154,16 +157,17 @@ class Therapy:
         if the EEPROM refuses it."""
         app = self._app
         history = app.records.boluses
+        before = self._flowing
+        suspends = before is not None and before.flow.left_s > 1  # its last second is this one otherwise
         try:
             dose = dose_nl, app.records.prescription.concentration
-            history.begin(kind, (self.now() + 1, seconds), dose, which, self.running)
+            history.begin(kind, (self.now() + 1, seconds), dose, which, suspends)
         except OSError as error:
             app.log.log("write_failed", record=_RECORD_BOLUS)
             raise limits.Denied(limits.WRITE_FAILED, "bolus: the EEPROM refused it (%s); none is given" % error)
-        before = self._flowing
         self._flowing = Given(history.recent[-1])
-        if before is not None:
-            self._aside = before
+        self._aside = before
+        if suspends:
             app.log.log("bolus_suspended", kind=before.entry.kind, left_nl=before.left_nl)
         app.dosing.give_bolus(self._flowing.flow, before.flow if before is not None else None)
         app.log.log("bolus", kind=kind, dose_nl=dose_nl, seconds=seconds)
@@ -227,6 +231,9 @@ class Therapy:
             self._denied_s -= 1
             if not self._denied_s:
                 app.alarms.gone(BOLUS_DENIED)
+        if self._aside is not None and not self._aside.flow.left_s:
+            self._end(self._aside, DONE)  # with the second after which the other one began
+            self._aside = None
         if self._flowing is not None:
             self._follow_flow(self._flowing)
         self.scheduled.keep()
@@ -237,9 +244,6 @@ class Therapy:
             self._flowing, self._aside = self._aside, None
             self._app.must_record = True
             given = self._flowing
-            if given is not None and given.flow.left_s:
+            if given is not None:
                 self._app.log.log("bolus_resumed", kind=given.entry.kind, left_nl=given.left_nl)
-            elif given is not None:  # it ended in the second in which it was set aside
-                self._end(given, DONE)
-                self._flowing = None
         self._keep_ledger()

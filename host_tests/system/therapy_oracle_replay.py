@@ -49,16 +49,15 @@ class Act:
         }
         if self.what in lines:
             return {"at": at, "do": "command", "line": lines[self.what]}
-        if self.what == "press":
-            return {"at": at, "do": "patient_bolus"}
-        if self.what == "clock":
-            return {"at": at, "do": "set_clock", "by": f"{self.seconds} s"}
-        if self.what == "cut":
-            return {"at": f"{self.second}.5 s", "do": "power_cut", "for": f"{self.seconds} s"}
-        if self.what == "hang":
-            return {"at": f"{self.second}.5 s", "do": "hang"}
-        if self.what == "refill":
-            return {"at": at, "do": "refill", "volume": f"{self.dose} nL"}
+        others: dict[str, dict[str, Any]] = {
+            "press": {"do": "patient_bolus"},
+            "clock": {"do": "set_clock", "by": f"{self.seconds} s"},
+            "cut": {"at": f"{self.second}.5 s", "do": "power_cut", "for": f"{self.seconds} s"},
+            "hang": {"at": f"{self.second}.5 s", "do": "hang"},
+            "refill": {"do": "refill", "volume": f"{self.dose} nL"},
+        }
+        if self.what in others:
+            return {"at": at, **others[self.what]}
         assert self.what == "program"
         assert self.rx
         return {"at": at, "do": "program", "prescription": self.rx.toml()}

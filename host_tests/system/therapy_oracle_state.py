@@ -139,7 +139,7 @@ class Timeline:
         if self._refuses("scheduled", bolus.dose, second, reasons):
             self._skipped(second, item, "|".join(sorted(reasons)))
             return
-        self.turns.give(item[1], item[2])
+        self.turns.give(self.rx, item[1], item[2])
         given = Given("scheduled", second, bolus.dose, bolus.seconds, second + bolus.seconds)
         self.history.append(given)
         if second > self.now:

@@ -167,9 +167,7 @@ def _act(draw: st.DrawFn, rx: Rx, second: int) -> Act:
         return Act(second, what, seconds=draw(by))
     if what == "cut":
         return Act(second, what, seconds=draw(st.one_of(st.integers(1, 100), st.integers(100, DAY))))
-    if what == "hang":
-        return Act(second, what, seconds=BITE_S)
     if what == "program":
         other = st.one_of(st.just(rx), prescriptions(5), st.sampled_from((Rx("stopped"), Rx("minimum"))))
         return Act(second, what, rx=draw(other))
-    return Act(second, what)
+    return Act(second, what, seconds=BITE_S if what == "hang" else 0)
