@@ -36,6 +36,7 @@ class Timeline:
         self.waiting: list[tuple[int, int, int]] = []  # due second, index, local day
         self.orders: list[Given] = []  # taken in this second, to begin with the next
         self.turns = Turns()
+        self.turns.commit(self.local_start)  # the first prescription counts as committed just now
         self.powered = False
         self.stopped = False
         self.stop_end: int | None = None
