@@ -1,6 +1,9 @@
-"""Which scheduled boluses fall due, and which were passed over (F3; identity: index, local date, prescription).
+"""Which scheduled boluses fall due, and which were passed over (F3; identity: index, local date).
 
-Each has its turn once: given or skipped, it does not come again when the clock is set back.
+Each has its turn once: given or skipped, it does not come again, whatever the clock does. Turns come in the order of
+their times, so one number tells which were had: the time of the newest. A commit begins afresh: what was due before
+counts as had, and nothing else. A clock that was ahead for long and is set back leaves the schedule silent until it
+gets there again; whoever sets it is told, and a commit ends it.
 """
 
 from binascii import crc32
@@ -12,10 +15,6 @@ from firmware import boluses, civil
 _DAY_S = civil.SECONDS_PER_DAY
 _WEEK = const(7)
 _LATE_S = const(3)  # a tick that is late, or a step of the clock, still finds what fell due
-_DONE_MAX = const(256)  # turns that are remembered: ten days of 24 boluses
-_MARK_MAX_S = const(90_000)  # a clock that was wrong by more must not silence the schedule for as long
-_INDEX_BITS = const(5)
-_INDEX_MASK = const(31)
 _NONE = ((), ())
 
 
@@ -27,50 +26,43 @@ class Agenda:
         self._items = ()  # (second of the day, index, mask of days)
         self._therapy = 0
         self._seen = 0  # local time, s since 2000, up to which everything has been looked at
-        self._done: list = []  # turns, oldest first: date << 5 | index
-        self._mark = 0  # local time, s since 2000: nobody knows which turns up to it were had before a reset
+        self._mark = 0  # local time, s since 2000: turns up to it have been had
 
     def lay(self, rx):
         """Take up the boluses of a prescription, or None."""
         self._items = ()
         if rx is not None and rx.scheduled:
-            therapy = crc32(rx.pack()) & 0xFFFFFFFF
-            if therapy != self._therapy:
-                self._done = []
-                self._mark = 0
-            self._therapy = therapy
+            self._therapy = crc32(rx.pack()) & 0xFFFFFFFF
             found = [(item[1] * 60, index, item[0]) for index, item in enumerate(rx.scheduled)]
             self._items = tuple(sorted(found))
 
     def begin(self, day, second):
         """The calendar is looked at from this local time on."""
         self._seen = day * _DAY_S + second
-        if self._mark > self._seen + _MARK_MAX_S:
-            self._mark = 0
+
+    def restart(self, day, second):
+        """A prescription was committed at this local time: what was due until then is not given."""
+        self._mark = day * _DAY_S + second
+        self.begin(day, second)
 
     def restore(self, mark_min):
-        """After a reset: turns up to this minute (local time, since 2000) have been had. begin() comes next."""
+        """After a reset: turns up to this minute (local time, since 2000) have been had."""
         self._mark = mark_min * 60
 
-    @property
-    def restored_min(self):
-        """Turns up to this minute were had before the reset, as far as that can be believed; 0: nobody knows."""
-        return self._mark // 60
+    def silent_until(self, day, second):
+        """Local time, s since 2000, up to which no scheduled bolus is given if the clock shows this; 0 if they are."""
+        return self._mark if self._items and self._mark > day * _DAY_S + second else 0
 
     def mark_min(self, waiting=()):
         """The newest turn that was decided: minutes of local time since 2000. It lies ahead after a clock was set back.
         waiting: those of the due ones that wait, as due() names them; they come in the order of their times."""
-        newest = self._mark
+        mark = self._mark
         times = {index: at for at, index, _ in self._items}
-        for key in self._done:
-            at = times.get(key & _INDEX_MASK)
-            if at is not None:  # without a prescription there are no items
-                newest = max(newest, (key >> _INDEX_BITS) * _DAY_S + at)
         for index, date, _ in waiting:
             time = date * _DAY_S + times[index]
             if time <= self._seen:
-                newest = min(newest, time - 60)
-        return newest // 60
+                mark = min(mark, time - 60)
+        return mark // 60
 
     def due(self, day, second):
         """Those that fall due with the second that begins after this local time; once a second. (due, passed over):
@@ -85,33 +77,28 @@ class Agenda:
         if now - since <= _LATE_S and now % 60 >= _LATE_S:
             return _NONE
         late = now - _LATE_S
-        return self._between(max(since, late), now), self._between(since, late) if since < late else ()
+        passed = self._between(since, late) if since < late else ()
+        return self._between(max(since, late), now), passed
 
     def _between(self, since, now):
         """Those with since < due time <= now, in the order of their times, that have not had their turn until now."""
+        since = max(since, self._mark)
         found = []
         for date in range(since // _DAY_S, now // _DAY_S + 1):
             for at, index, days in self._items:
                 time = date * _DAY_S + at
-                if since < time <= now and days >> civil.weekday(date) & 1 and self._has_turn(date, index, time):
+                if since < time <= now and days >> civil.weekday(date) & 1:
                     found.append((index, date, self._therapy))
+                    self._mark = time
         return found
-
-    def _has_turn(self, date, index, time):
-        key = date << _INDEX_BITS | index
-        if time <= self._mark or key in self._done:
-            return False
-        self._done.append(key)
-        if len(self._done) > _DONE_MAX:
-            self._done.pop(0)
-        return True
 
     def passed(self, since, now, history):
         """What lies in (since, now], each (day, second) of local time, and has not had its turn: (index, newest date,
         count) for each bolus; it has now. Looks at some days at most, however long ago that was. history:
         boluses.Boluses, which knows what was given."""
-        since = since[0] * _DAY_S + since[1]
+        since = max(since[0] * _DAY_S + since[1], self._mark)
         now = now[0] * _DAY_S + now[1]
+        mark = self._mark
         found = []
         for at, index, days in self._items:
             first = (since - at) // _DAY_S + 1  # dates on which it lay in the span: first..last
@@ -120,19 +107,21 @@ class Agenda:
             count = weeks * len([bit for bit in range(_WEEK) if days >> bit & 1])
             for date in range(first + weeks * _WEEK, last + 1):
                 count += days >> civil.weekday(date) & 1
-            count -= len([date for date in self._known(index, history) if first <= date <= last])
+            count -= len([date for date in self._given(index, history) if first <= date <= last])
             newest = -1
             for date in range(max(first, last - _WEEK), last + 1):
                 if days >> civil.weekday(date) & 1:
                     newest = date
-                    self._has_turn(date, index, date * _DAY_S + at)
-            if count > 0 and newest >= 0:
-                found.append((index, newest, count))
+            if newest >= 0:
+                mark = max(mark, newest * _DAY_S + at)
+                if count > 0:
+                    found.append((index, newest, count))
+        self._mark = mark
         return found
 
-    def _known(self, index, history):
-        """Dates of the turns that a bolus is known to have had."""
-        dates = {key >> _INDEX_BITS for key in self._done if key & _INDEX_MASK == index}
+    def _given(self, index, history):
+        """Dates on which a bolus is known to have been given."""
+        dates = set()
         for entry in history.recent:
             if entry.kind == boluses.SCHEDULED and (entry.index, entry.therapy) == (index, self._therapy):
                 dates.add(entry.date)

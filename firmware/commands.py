@@ -23,6 +23,7 @@ _HELP = (
     "resume                      start delivery",
     "clear                       end the alarms whose cause is gone",
     "bolus N UNIT over N UNIT    a clinician bolus beside the basal rate",
+    "bolus ... confirm           the same, beyond the drug's soft limit",
     "bolus cancel                end every bolus",
     "dose                        the patient bolus, as by the button",
     "prime show | prime          what fills tubing and catheter; do it",
@@ -120,9 +121,10 @@ class Commands:
     def _bolus(self, words):
         if words == ["cancel"]:
             return self._app.cancel_bolus()
-        allowed = "`cancel`, or NUMBER UNIT over NUMBER UNIT after it"
-        _expect(len(words) == 5 and words[2] == "over", "bolus", allowed)
-        return self._app.bolus(words[0], words[1], units.duration("bolus over", words[3], words[4]))
+        allowed = "`cancel`, or NUMBER UNIT over NUMBER UNIT after it, and `confirm` after that"
+        confirmed = words[5:] == ["confirm"]
+        _expect(len(words) == 5 + confirmed and words[2] == "over", "bolus", allowed)
+        return self._app.bolus(words[0], words[1], units.duration("bolus over", words[3], words[4]), confirmed)
 
     def _dose(self, words):
         _expect(not words, "dose", "no words after it")
@@ -136,8 +138,7 @@ class Commands:
         if not words:
             return ["clock: " + self._app.now_text()]
         _expect(len(words) == 2 and words[0] == "set", "clock", "nothing or `set YYYY-MM-DDThh:mm:ss` after it")
-        self._app.set_clock(words[1])
-        return ()
+        return self._app.set_clock(words[1])
 
 
 def _expect(condition, field, allowed):

@@ -53,6 +53,15 @@ class Entry:
             bound = "at least " + mass_text(limits[0]) if nl < least else "at most " + mass_text(limits[1])
             refuse(field, units.both_text(nl, self._ng_per_ml, suffix), "%s%s for %s" % (bound, suffix, self.name))
 
+    def beyond(self, nl, soft, suffix=""):
+        """Which soft limit (low, high; ng, 0 for none) a volume (nL) is beyond, as text; "" if none. No volume is below
+        none. suffix: "/day" for rates."""
+        least, most = self.bounds(*soft)
+        if not nl or least <= nl <= most:
+            return ""
+        bound = "below " + mass_text(soft[0]) if nl < least else "above " + mass_text(soft[1])
+        return "%s%s, the soft limit of %s" % (bound, suffix, self.name)
+
 
 def check_dose(field, dose_nl, rx):
     """Raise PrescriptionError if one bolus (nL) is above the hard limit of the prescription's drug (R10)."""

@@ -92,9 +92,9 @@ class Operations:
 
     # -- boluses ----------------------------------------------------------------------------------------------
 
-    def bolus(self, number, unit, seconds):
+    def bolus(self, number, unit, seconds, confirmed):
         """A clinician bolus. Returns lines for the operator."""
-        return self._app.therapy.order(number, unit, seconds)
+        return self._app.therapy.order(number, unit, seconds, confirmed)
 
     def cancel_bolus(self):
         """End every bolus, running, set aside or waiting. Returns lines for the operator."""
@@ -121,13 +121,18 @@ class Operations:
 
     def set_clock(self, text):
         """Set RTC and local time at the start of the next second, so that frames stay on the RTC's edges. Refused while
-        the records are in doubt: nothing could say then by how much lockouts and limits must not follow."""
+        the records are in doubt: nothing could say then by how much lockouts and limits must not follow. Returns lines
+        for the operator."""
         day, second = civil.parse_iso(text)
         self._app.records.need_loaded("clock set")
         doubts = alarms.codes(self._app.alarms.active & alarms.RECORDS_IN_DOUBT)
         if doubts:
             raise ValueError("clock set: alarm %s; `calibrate commit` comes first" % ", ".join(doubts))
         self._app.wallclock.want(day, second)
+        until = self._app.therapy.scheduled.silent_until(day, second)
+        if not until:
+            return ()
+        return ["scheduled boluses up to %s count as given or skipped; a commit begins afresh" % until]
 
     def finish_clock(self):
         """The second after set_clock() begins."""
@@ -167,7 +172,7 @@ class Operations:
         app.dosing.set_time(day, second)
         app.ledger.note(day, second, app.cascade)  # so that a reset finds the clock where it left it
         if code == "clock_set":
-            app.therapy.clock_moved(*before)
+            app.therapy.scheduled.clock_moved(*before)
         app.changed()
         if app.ledger.state in (ledger.STOPPED, ledger.PAUSED):
             state = app.ledger  # the length of a stop does not follow the clock

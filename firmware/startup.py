@@ -39,7 +39,7 @@ def start(app):
         _miss_start(app, since, start_ms)
     if app.records.recovered[0] and app.records.calibration is not None:
         since = _since_record(app, last_day, last_second) if exact else None
-        app.therapy.begin(last_day, last_second, interrupted.take_up(app, since))
+        app.therapy.scheduled.begin(last_day, last_second, interrupted.take_up(app, since))
     app.battery.start()
     app.must_record = True
     app.apply()

@@ -7,14 +7,13 @@ scheduled one aside, which flows on without a gap; a scheduled one that falls du
 
 from micropython import const
 
-from firmware import boluses, civil, events, library, limits, missed, units
-from firmware.agenda import Agenda
+from firmware import boluses, events, library, limits, missed, units
 from firmware.alarms import BOLUS_DENIED
 from firmware.bolus_flow import BolusFlow
+from firmware.scheduled import Scheduled
 from firmware.validation import MAX_LIMIT
 
 _SECONDS_MAX = const(86_400)
-_LATE_S = const(1_800)  # a scheduled bolus that waits for longer is skipped
 _DENIED_S = const(60)  # for so long the alarm of a denied bolus is shown
 _RECORD_BOLUS = const(4)  # index into events.NAMES["record"]
 DONE, CANCELLED, INTERRUPTED = range(len(events.NAMES["how"]))
@@ -40,10 +39,9 @@ class Therapy:
     def __init__(self, app):
         """app: app.App."""
         self._app = app
-        self._agenda = Agenda()
+        self.scheduled = Scheduled(app)
         self._flowing = None  # Given
         self._aside = None  # Given
-        self._waiting: list = []  # scheduled boluses that wait, as agenda.Agenda.due() names them, with their pump time
         self._denied_s = 0  # seconds that the alarm of a denied bolus is still shown
 
     @property
@@ -63,8 +61,11 @@ class Therapy:
             lines = ["bolus: %s, %d nL left" % (boluses.KINDS[self._flowing.entry.kind], self._flowing.left_nl)]
         if self._aside is not None:
             lines.append("bolus_aside: %s, %d nL left" % (boluses.KINDS[self._aside.entry.kind], self._aside.left_nl))
-        if self._waiting:
-            lines.append("bolus_waiting: %d" % len(self._waiting))
+        if self.scheduled.waiting:
+            lines.append("bolus_waiting: %d" % self.scheduled.waiting)
+        until = self.scheduled.silent_until(self._app.dosing.day, self._app.dosing.second)
+        if until:
+            lines.append("scheduled_from: " + until)
         return lines
 
     def now(self):
@@ -74,8 +75,9 @@ class Therapy:
 
     # -- ordering ---------------------------------------------------------------------------------------------
 
-    def order(self, number, unit, seconds):
-        """A clinician bolus: a dose (mass or volume) over so many seconds. Returns lines for the operator."""
+    def order(self, number, unit, seconds, confirmed=False):
+        """A clinician bolus: a dose (mass or volume) over so many seconds. Returns lines for the operator. confirmed:
+        it may be beyond the drug's soft limit (R10)."""
         rx = self._app.records.prescription
         ng_per_ml = rx.concentration if rx is not None else 0
         dose_nl = units.dose("bolus", number, unit, ng_per_ml)
@@ -91,7 +93,13 @@ class Therapy:
                 raise limits.Denied(limits.RUNNING, "bolus: one is running, %s left; `bolus cancel` ends it" % left)
             library.check_dose(asked, dose_nl, rx)  # those of the prescription were held to it when it was committed
             limits.check_dose(self._app, asked, dose_nl, seconds, self.now() + 1)
-            self._begin(boluses.CLINICIAN, dose_nl, seconds)
+            entry = library.Entry(rx.drug, ng_per_ml)
+            beyond = entry.beyond(dose_nl, entry.bolus[:2])
+            if beyond and not confirmed:
+                raise ValueError("%s: %s; the same line with `confirm` at its end gives it" % (asked, beyond))
+            self.give(boluses.CLINICIAN, dose_nl, seconds)
+            if beyond:
+                self._app.log.log("confirmed", warnings=1, digest=0)
         except limits.Denied as denied:
             self._app.log.log("bolus_denied", kind=boluses.CLINICIAN, reason=denied.reason, dose_nl=dose_nl)
             raise
@@ -113,7 +121,7 @@ class Therapy:
             if running is not None and running.entry.kind in (boluses.PATIENT, boluses.PRIME):
                 raise limits.Denied(limits.RUNNING, "dose: a bolus is running, %d nL left" % running.left_nl)
             limits.check_dose(app, "patient_bolus = %d nL" % dose_nl, dose_nl, seconds, self.now() + 1)
-            self._begin(boluses.PATIENT, dose_nl, seconds)
+            self.give(boluses.PATIENT, dose_nl, seconds)
         except limits.Denied as denied:
             app.log.log("bolus_denied", kind=boluses.PATIENT, reason=denied.reason, dose_nl=dose_nl)
             app.alarms.raise_(BOLUS_DENIED)
@@ -142,22 +150,24 @@ class Therapy:
             held = units.volume_text(self._app.ledger.reservoir_nl)
             raise limits.Denied(limits.LOW_RESERVOIR, "prime: the reservoir should hold %s" % held)
         self.cancel()
-        self._begin(boluses.PRIME, volume_nl, seconds)
+        self.give(boluses.PRIME, volume_nl, seconds)
 
-    def _begin(self, kind, dose_nl, seconds, which=boluses.NOT_SCHEDULED):
-        """From the next second on. A running bolus is set aside."""
+    def give(self, kind, dose_nl, seconds, which=boluses.NOT_SCHEDULED):
+        """A bolus of a kind (boluses.KINDS) from the next second on; one that runs is set aside. Raises limits.Denied
+        if the EEPROM refuses it."""
         app = self._app
         history = app.records.boluses
+        before = self._flowing
+        suspends = before is not None and before.flow.left_s > 1  # its last second is this one otherwise
         try:
             dose = dose_nl, app.records.prescription.concentration
-            history.begin(kind, (self.now() + 1, seconds), dose, which, self.running)
+            history.begin(kind, (self.now() + 1, seconds), dose, which, suspends)
         except OSError as error:
             app.log.log("write_failed", record=_RECORD_BOLUS)
             raise limits.Denied(limits.WRITE_FAILED, "bolus: the EEPROM refused it (%s); none is given" % error)
-        before = self._flowing
         self._flowing = Given(history.recent[-1])
-        if before is not None:
-            self._aside = before
+        self._aside = before
+        if suspends:
             app.log.log("bolus_suspended", kind=before.entry.kind, left_nl=before.left_nl)
         app.dosing.give_bolus(self._flowing.flow, before.flow if before is not None else None)
         app.log.log("bolus", kind=kind, dose_nl=dose_nl, seconds=seconds)
@@ -174,8 +184,8 @@ class Therapy:
     def cancel(self):
         """End every bolus, running, set aside or waiting; the rest is missed, and never caught up. Returns whether
         there was one."""
-        there_was_one = self.running or bool(self._waiting)
-        if self.running:
+        there_was_one = self.running
+        if there_was_one:
             self._app.dosing.end_bolus()
             for given in (self._flowing, self._aside):
                 if given is not None:
@@ -183,19 +193,12 @@ class Therapy:
             self._flowing = self._aside = None
             self._keep_ledger()
             self._app.must_record = True
-        if self._waiting:
-            for which, _ in self._waiting:
-                self._skip(which, limits.INTERRUPTION)
-            self._waiting = []
-            self._keep_agenda()
-        return there_was_one
+        return self.scheduled.cancel() or there_was_one
 
     def committed(self):
         """A prescription has been put in force: every bolus is cancelled, and its own begin with the next one due."""
         self.cancel()
-        self._agenda.lay(self._app.records.prescription)
-        self._agenda.begin(self._app.dosing.day, self._app.dosing.second)
-        self._keep_agenda()
+        self.scheduled.committed()
 
     def _end(self, given, how):
         app = self._app
@@ -228,19 +231,12 @@ class Therapy:
             self._denied_s -= 1
             if not self._denied_s:
                 app.alarms.gone(BOLUS_DENIED)
+        if self._aside is not None and not self._aside.flow.left_s:
+            self._end(self._aside, DONE)  # with the second after which the other one began
+            self._aside = None
         if self._flowing is not None:
             self._follow_flow(self._flowing)
-        due, passed = self._agenda.due(app.dosing.day, app.dosing.second)
-        waited = len(self._waiting)
-        for which in passed:
-            self._skip(which, limits.LATE)
-        for which in due:
-            if not app.records.boluses.was_given(which) and which not in [other for other, _ in self._waiting]:
-                self._waiting.append((which, self.now() + 1))
-        if self._waiting:
-            self._serve_waiting()
-        if due or passed or len(self._waiting) != waited:
-            self._keep_agenda()
+        self.scheduled.keep()
 
     def _follow_flow(self, flowing):
         if not flowing.flow.left_s:
@@ -248,69 +244,6 @@ class Therapy:
             self._flowing, self._aside = self._aside, None
             self._app.must_record = True
             given = self._flowing
-            if given is not None and given.flow.left_s:
+            if given is not None:
                 self._app.log.log("bolus_resumed", kind=given.entry.kind, left_nl=given.left_nl)
-            elif given is not None:  # it ended in the second in which it was set aside
-                self._end(given, DONE)
-                self._flowing = None
         self._keep_ledger()
-
-    def _serve_waiting(self):
-        """Begin the first scheduled bolus that waits, if it may and nothing flows; skip what must not begin."""
-        now = self.now() + 1
-        while self._waiting:
-            which, due = self._waiting[0]
-            try:
-                limits.check_state(self._app)
-                if now - due >= _LATE_S:
-                    raise limits.Denied(limits.LATE, "")
-                if self.running:
-                    return
-                _, _, dose_nl, seconds = self._app.records.prescription.scheduled[which[0]]
-                limits.check_dose(self._app, "", dose_nl, seconds, now)
-                self._waiting.pop(0)
-                self._begin(boluses.SCHEDULED, dose_nl, seconds, which)
-                return
-            except limits.Denied as denied:
-                if self._waiting and self._waiting[0][0] is which:
-                    self._waiting.pop(0)
-                self._skip(which, denied.reason)
-
-    def _skip(self, which, reason, count=1):
-        self._app.log.log("bolus_skipped", index=which[0], date=which[1], reason=reason, count=count)
-        self._app.must_record = True  # so that no start skips it once more
-
-    def _keep_agenda(self):
-        self._app.ledger.decided_min = self._agenda.mark_min([which for which, _ in self._waiting])
-
-    # -- clock and start --------------------------------------------------------------------------------------
-
-    def clock_moved(self, day, second):
-        """The operator has set the clock, which showed this local time before. What it has passed over is skipped; what
-        lies ahead again has been given or skipped, and is not given now."""
-        dosing = self._app.dosing
-        if civil.seconds_between(day, second, dosing.day, dosing.second) > 0:
-            self._skip_passed(day, second, limits.CLOCK)
-        self._agenda.begin(dosing.day, dosing.second)
-        self._keep_agenda()
-
-    def begin(self, day, second, was_running):
-        """At the start; (day, second): last sign of life. What fell due since is skipped, and, if a bolus was running
-        then, what may have waited for its end."""
-        dosing = self._app.dosing
-        self._agenda.lay(self._app.records.prescription)
-        self._agenda.restore(self._app.ledger.decided_min)
-        self._agenda.begin(dosing.day, dosing.second)
-        if was_running:
-            day, second = civil.shifted(day, second, -_LATE_S)
-        mark_s = self._agenda.restored_min * 60
-        if civil.seconds_between(day, second, 0, mark_s) > 0:
-            day, second = civil.shifted(0, 0, mark_s)
-        self._skip_passed(day, second, limits.INTERRUPTION)
-        self._keep_agenda()
-
-    def _skip_passed(self, day, second, reason):
-        app = self._app
-        now = app.dosing.day, app.dosing.second
-        for index, date, count in self._agenda.passed((day, second), now, app.records.boluses):
-            self._skip((index, date), reason, count)

@@ -7,7 +7,7 @@ from micropython import const
 
 from firmware import units
 from firmware.comparison import NONE, time_text
-from firmware.library import Entry, concentration_text, mass_text
+from firmware.library import Entry, concentration_text
 from firmware.prescription import MINIMUM, NO_LIMIT, Prescription
 
 _LISTS = ("period", "scheduled_bolus")
@@ -30,7 +30,8 @@ def warnings(active, rx, min_rate):
     entry = Entry(rx.drug, ng)
     by = (old_ng, ng) if ng and old_ng else (1, 1)  # what is compared is the mass, if there is one
     for name, index, nl, (least, most), soft in _volumes(active, rx, entry, min_rate, by):
-        found = _why(entry, nl, soft, name in _RATES)
+        beyond = entry.beyond(nl, soft, _suffix(name))
+        found = [beyond] if beyond else []
         if _tenfold(least * by[0], nl * by[1]) or _tenfold(most * by[0], nl * by[1]):
             old = least if nl * by[1] >= 10 * least * by[0] else most
             found.append(_TENFOLD + units.both_text(old, old_ng, _suffix(name)))
@@ -38,17 +39,6 @@ def warnings(active, rx, min_rate):
     if active is not None:
         for text, why in _other(active, rx, by):
             yield text, why
-
-
-def _why(entry, nl, soft, is_rate):
-    """A list: which soft limit (low, high; ng) a volume is beyond, if any."""
-    if not nl or soft == (0, 0):
-        return []
-    least, most = entry.bounds(*soft)
-    if least <= nl <= most:
-        return []
-    bound = "below " + mass_text(soft[0]) if nl < least else "above " + mass_text(soft[1])
-    return ["%s%s, the soft limit of %s" % (bound, "/day" if is_rate else "", entry.name)]
 
 
 def _volumes(active, rx, entry, min_rate, by):

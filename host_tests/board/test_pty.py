@@ -22,7 +22,7 @@ while True:
     line = sys.stdin.readline()
     print("heard", line.strip())
 """
-_PATIENCE_S = 20
+_PATIENCE_S = 120  # of a busy machine
 
 
 @contextmanager

@@ -148,6 +148,33 @@ def test_a_clinician_bolus_beyond_the_drugs_hard_limit_is_refused_whatever_the_p
     assert [end["given_nl"] for end in ends(result)] == [60_000]
 
 
+@pytest.mark.requirement("F8", "R10")
+def test_a_clinician_bolus_beyond_the_drugs_soft_limit_is_given_only_when_confirmed_and_that_is_logged(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("thecal.sim.as_confirmed", lambda line: line)
+    rx = {**continuous("300 ug/day"), "drug": "baclofen", "concentration": "2000 ug/mL"}
+    lines = ("bolus 100 ug over 5 min", "bolus 100.002 ug over 5 min", "bolus 100.002 ug over 5 min confirm")
+    result = on_twin(scenario(rx, "30 min", *[say(f"{2 + 8 * index} min", line) for index, line in enumerate(lines)]))
+    (refusal,) = result.refusals
+    assert refusal.event == 2
+    assert "bolus = 100.002 ug: above 100 ug, the soft limit of baclofen" in refusal.answer
+    assert [event.code for event in result.events if event.code in ("bolus", "confirmed", "bolus_denied")] == [
+        "bolus",
+        "bolus",
+        "confirmed",
+    ]
+    assert [end["given_nl"] for end in ends(result)] == [50_000, 50_001]
+
+
+@pytest.mark.requirement("F8", "R10")
+def test_a_bolus_of_a_scenario_counts_as_confirmed():
+    rx = {**continuous("300 ug/day"), "drug": "baclofen", "concentration": "2000 ug/mL"}
+    result = on_twin(scenario(rx, "5 min", say("2 min", "bolus 150 ug over 10 min")))
+    assert result.refusals == []
+    assert [event.code for event in result.events if event.code in ("bolus", "confirmed")] == ["bolus", "confirmed"]
+
+
 @pytest.mark.requirement("F6", "F10")
 def test_a_refill_is_what_the_reservoir_holds_from_then_on_through_a_power_cut():
     plan = scenario(

@@ -162,7 +162,7 @@ def test_show_draws_the_coming_day(pump: Twin) -> None:
 
 @pytest.mark.requirement("F2", "F3")
 def test_show_says_when_the_pump_gives_something_else_just_now() -> None:
-    TwinLink("twin").command("stop for 30 min")
+    TwinLink("twin", 6).command("stop for 30 min")
     assert "now: stopped, 0 nL/day" in thecal("show").stdout
 
 

@@ -34,7 +34,7 @@ class TwinLink:
     twin: Twin
     output: bytearray
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, timeout: float) -> None:
         if port != "twin":
             raise NoPump(port)
 
@@ -90,7 +90,7 @@ def thecal(line: str, *more: str, answer: str = "") -> Result:
 
 
 def status() -> dict[str, str]:
-    return dict(line.split(": ", 1) for line in TwinLink("twin").command("status").lines)
+    return dict(line.split(": ", 1) for line in TwinLink("twin", 6).command("status").lines)
 
 
 @pytest.mark.requirement("F3", "R22")
@@ -105,9 +105,10 @@ def test_a_bolus_is_shown_and_given_only_after_a_yes() -> None:
     assert given.exit_code == 0
     assert "bolus: 25 uL over 600 s" in given.stdout
     assert status()["bolus"].startswith("clinician")
-    assert thecal("bolus", "1 uL", "--over", "1 min", "--yes").exit_code == cli.REFUSED
+    assert thecal("bolus", "1 uL", "--over", "1 min", "--confirm", "--yes").exit_code == cli.REFUSED
     assert thecal("bolus cancel", "--yes").exit_code == 0
     assert status()["bolus"] == "none"
+    assert thecal("bolus", "1 uL", "--over", "1 min", "--confirm", "--yes").exit_code == 0
 
 
 @pytest.mark.requirement("F3", "R50")
@@ -128,11 +129,11 @@ def test_a_bolus_is_shown_and_given_only_after_a_yes() -> None:
     ],
 )
 def test_wrong_use_is_refused_before_the_pump_changes_anything(words: tuple[str, ...], reason: str) -> None:
-    before = len([line for line in TwinLink("twin").command("log 50").lines if "boot" not in line])
+    before = len([line for line in TwinLink("twin", 6).command("log 50").lines if "boot" not in line])
     result = thecal(*words)
     assert result.exit_code == cli.WRONG_USE
     assert reason in result.stderr
-    assert len([line for line in TwinLink("twin").command("log 50").lines if "boot" not in line]) == before
+    assert len([line for line in TwinLink("twin", 6).command("log 50").lines if "boot" not in line]) == before
 
 
 @pytest.mark.requirement("F3", "R07")
@@ -221,3 +222,12 @@ def test_without_a_pump_the_status_is_3(line: str) -> None:
     words = line.split()
     result = CliRunner().invoke(cli.app, [*words, "--port", "nowhere"] if words != ["trial"] else ["trial", "-p", "x"])
     assert result.exit_code == cli.NO_PUMP
+
+
+@pytest.mark.requirement("T4")
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "601"])
+def test_a_patience_that_makes_no_sense_is_wrong_use(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cli_talk.PATIENCE, text)
+    result = thecal("status")
+    assert result.exit_code == cli.WRONG_USE
+    assert "0.1 to 600" in result.stderr

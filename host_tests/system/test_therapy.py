@@ -221,7 +221,7 @@ def test_what_ends_a_bolus_ends_all_of_them_and_nothing_is_caught_up(line: str):
 @pytest.mark.requirement("F3")
 def test_boluses_that_only_wait_are_cancelled_and_the_answer_says_so(monkeypatch: pytest.MonkeyPatch):
     """None flows, and those that wait are not served: there is something to cancel, once."""
-    monkeypatch.setattr(firmware("therapy").Therapy, "_serve_waiting", lambda _: None)
+    monkeypatch.setattr(firmware("scheduled").Scheduled, "_serve_waiting", lambda _: None)
     rx = therapy("1 mL/day", ("daily", "00:10", "5 uL", "1 min"), ("daily", "00:11", "5 uL", "1 min"))
     result = run(rx, "15 min", say("12 min", "bolus cancel"), say("13 min", "bolus cancel"))
     assert logged(result, "bolus", "bolus_end", "bolus_skipped") == [

@@ -4,6 +4,7 @@ and cancelled, to the second, and the volume delivered at every step (F2, F3; R0
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -11,11 +12,12 @@ from hypothesis import Phase, given, settings
 from support import on_twin
 from therapy_oracle_check import check_delivery, check_log, check_totals
 from therapy_oracle_replay import Act, Case, replay
-from therapy_oracle_rules import Rx, Scheduled
+from therapy_oracle_rules import Patient, Rx, Scheduled
 from therapy_oracle_strategies import lives
 
 EXAMPLES = int(os.environ.get("THERAPY_EXAMPLES", "22"))  # a few hundred find more, and take minutes
 DAYS = int(os.environ.get("THERAPY_DAYS", "3"))
+WEEKS = int(os.environ.get("THERAPY_LONG_EXAMPLES", "2"))
 
 
 def check(case: Case) -> None:
@@ -35,9 +37,17 @@ def test_a_pump_gives_exactly_what_the_oracle_says_whatever_is_done_to_it(case: 
     check(case)
 
 
+@pytest.mark.requirement("F2", "F3", "R08", "R09", "I1", "I6")
+@settings(max_examples=WEEKS, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(case=lives(most_days=21, least_days=21))
+def test_so_it_is_over_three_weeks(case: Case):
+    check(case)
+
+
 ONE = Rx(basal=240_000, scheduled=(Scheduled(0x7F, 10, 1_000, 60),))
 LIMITED = Rx(basal=240_000, scheduled=ONE.scheduled, max_per_hour=11_000)
 TWO = Rx(basal=240_000, scheduled=(*ONE.scheduled, Scheduled(0x7F, 11, 2_000, 60)))
+HOURLY = Rx(scheduled=tuple(Scheduled(0x7F, 60 * hour, 1_000, 60) for hour in range(24)))
 UNDER_LIMIT = Act(100, "order", 500, 10)  # leaves too little for the bolus of 00:10
 BACK = Act(700, "clock", seconds=-300)
 
@@ -62,6 +72,14 @@ BACK = Act(700, "clock", seconds=-300)
             (UNDER_LIMIT, Act(1_600, "cut", seconds=84)),
         ),
         (ONE, (Act(70, "stop"), Act(2_000, "cut", seconds=20))),
+        (
+            HOURLY,
+            (Act(600, "clock", seconds=50 * 3_600), Act(700, "clock", seconds=-49 * 3_600), Act(800, "cut", seconds=5)),
+        ),
+        (ONE, (Act(650, "program", rx=replace(ONE, basal=250_000)), Act(700, "clock", seconds=-300))),
+        (ONE, (Act(650, "program", rx=ONE), Act(700, "clock", seconds=-300), Act(720, "cut", seconds=5))),
+        (replace(ONE, patient=Patient(1_000, 60, 60, 6)), (Act(658, "press"), Act(680, "cancel"))),
+        (replace(ONE, patient=Patient(1_000, 60, 60, 6)), (Act(657, "press"), Act(680, "cancel"))),
     ],
 )
 def test_a_scheduled_bolus_is_given_or_skipped_once_and_that_is_final(rx: Rx, acts: tuple[Act, ...]):

@@ -21,9 +21,6 @@ class Oracle(Timeline):
         self._pass(begin)
         self.log += [entry._replace(second=begin) for entry in self._untold]
         self._untold = []
-        if self.cuts:
-            self.turns.forget(self.rx)
-            self.turns.distrust(self.now + self.offset)
         self._skip_until(begin - 1 + self.offset, "stopped" if self.stopped else "interruption")
         self._dosing(begin)
         self._frame(begin)
@@ -110,7 +107,6 @@ class Oracle(Timeline):
         before = self.offset + second
         self.offset += by
         self.turns.move(self.waiting)
-        self.turns.distrust(self.now + self.offset)
         if by > 0:
             self._skip_until(before + by, "clock")
         self.looked = max(self.looked, before) if by > 0 else before + by
@@ -122,7 +118,7 @@ class Oracle(Timeline):
         self.advance(second)
         self._cancel_all(second, "cancelled")
         self._dosing_ends(second)
-        self.turns.commit(rx != self.rx)
+        self.turns.commit(second + self.offset)
         self.rx = rx
         self.looked = max(self.looked, second + self.offset)
         self._doubt(second)

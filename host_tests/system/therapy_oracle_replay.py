@@ -30,7 +30,7 @@ class Act:
     """One thing done in a second of a scenario: what, and what it needs."""
 
     second: int
-    what: str  # press dose order cancel stop stop_for resume clock cut program prime refill
+    what: str  # press dose order cancel stop stop_for resume clock cut hang program prime refill
     dose: int = 0  # nL; of a refill, what the reservoir holds afterwards
     seconds: int = 0  # over, for how long, by how much
     rx: Rx | None = None
@@ -49,14 +49,15 @@ class Act:
         }
         if self.what in lines:
             return {"at": at, "do": "command", "line": lines[self.what]}
-        if self.what == "press":
-            return {"at": at, "do": "patient_bolus"}
-        if self.what == "clock":
-            return {"at": at, "do": "set_clock", "by": f"{self.seconds} s"}
-        if self.what == "cut":
-            return {"at": f"{self.second}.5 s", "do": "power_cut", "for": f"{self.seconds} s"}
-        if self.what == "refill":
-            return {"at": at, "do": "refill", "volume": f"{self.dose} nL"}
+        others: dict[str, dict[str, Any]] = {
+            "press": {"do": "patient_bolus"},
+            "clock": {"do": "set_clock", "by": f"{self.seconds} s"},
+            "cut": {"at": f"{self.second}.5 s", "do": "power_cut", "for": f"{self.seconds} s"},
+            "hang": {"at": f"{self.second}.5 s", "do": "hang"},
+            "refill": {"do": "refill", "volume": f"{self.dose} nL"},
+        }
+        if self.what in others:
+            return {"at": at, **others[self.what]}
         assert self.what == "program"
         assert self.rx
         return {"at": at, "do": "program", "prescription": self.rx.toml()}
@@ -108,8 +109,10 @@ def replay(case: Case, plan: Scenario, result: Result) -> Oracle:
             oracle.low(second)
         elif what == "alarm_end":
             oracle.refilled(second)
-        elif what.what == "cut":
+        elif what.what in ("cut", "hang"):
             oracle.power_cut(second)
+            if what.what == "hang":
+                oracle.hangs.append(second)
             on = second + what.seconds
             if on + START_UP_S < case.seconds:
                 _power(oracle, next(boots), on)

@@ -36,6 +36,7 @@ class Timeline:
         self.waiting: list[tuple[int, int, int]] = []  # due second, index, local day
         self.orders: list[Given] = []  # taken in this second, to begin with the next
         self.turns = Turns()
+        self.turns.commit(self.local_start)  # the first prescription counts as committed just now
         self.powered = False
         self.stopped = False
         self.stop_end: int | None = None
@@ -45,7 +46,8 @@ class Timeline:
             tuple[int, Fraction]
         ] = []  # seconds in which something ended or changed, and the flow in them
         self.cancelled = 0  # nL: the doses of all boluses that were cancelled or cut off
-        self.cuts: list[int] = []  # seconds of power cuts
+        self.cuts: list[int] = []  # seconds of power cuts and hangs
+        self.hangs: list[int] = []
         self._since: int | None = None
         self._why = "interruption"
         self._untold: list[Entry] = []
@@ -138,7 +140,7 @@ class Timeline:
         if self._refuses("scheduled", bolus.dose, second, reasons):
             self._skipped(second, item, "|".join(sorted(reasons)))
             return
-        self.turns.give(item[1], item[2])
+        self.turns.give(self.rx, item[1], item[2])
         given = Given("scheduled", second, bolus.dose, bolus.seconds, second + bolus.seconds)
         self.history.append(given)
         if second > self.now:

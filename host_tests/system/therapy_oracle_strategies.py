@@ -33,6 +33,7 @@ _DAYS = st.one_of(st.just(0x7F), st.integers(1, 0x7F), st.sampled_from([1 << day
 _OVER = st.one_of(st.integers(1, 7_200), st.sampled_from((1, 59, 60, 300, 599, 600, 1_800, 1_801, HOUR, 5 * HOUR, DAY)))
 _DOSES = st.one_of(st.integers(1, 50_000), st.sampled_from((1, 24, 25, 26, 1_000, 99_999, 250_000)))
 MOST_IN_24_H = 30  # scheduled and patient boluses together: what the pump's history holds
+BITE_S = 4  # the watchdog bites 5 s after it was fed, which was at most a second before
 _SPACING_S = 8  # an event in the log, and one more before it, are written by then
 
 
@@ -92,10 +93,10 @@ def _limited(draw: st.DrawFn, rx: Rx) -> Rx:
 
 
 @st.composite
-def lives(draw: st.DrawFn, most_days: int = 3, most_acts: int = 30) -> Case:
+def lives(draw: st.DrawFn, most_days: int = 3, most_acts: int = 30, least_days: int = 1) -> Case:
     """A pump, its prescription, and what is done to it; most of it near the times at which a bolus is due."""
     rx = draw(prescriptions())
-    days = draw(st.sampled_from([d for d in (1, 1, 2, 3, 8, 21) if d <= most_days]))
+    days = draw(st.sampled_from([d for d in (1, 1, 2, 3, 8, 21) if least_days <= d <= most_days]))
     seconds = draw(st.sampled_from((days * DAY, days * DAY - 12_345)))
     start = datetime(2026, 3, 2) + timedelta(
         seconds=draw(st.one_of(st.integers(0, WEEK // 60).map(lambda m: m * 60), st.integers(0, WEEK)))
@@ -126,10 +127,10 @@ def _acts(draw: st.DrawFn, rx: Rx, start: datetime, seconds: int, count: int) ->
             continue
         act = Act(second, "resume") if stopped and draw(st.booleans()) else _act(draw, rx, second)
         stopped = act.what == "stop" or (stopped and act.what != "resume")
-        if act.what == "cut" and any(second - 3 <= due <= second + act.seconds + START_UP_S for due in dues):
+        if act.what in ("cut", "hang") and any(second - 3 <= due <= second + act.seconds + START_UP_S for due in dues):
             act = replace(act, what="press", seconds=0)  # what is logged just before a cut may be lost
         acts.append(act)
-        free = second + _SPACING_S + (act.seconds + START_UP_S if act.what == "cut" else 0)
+        free = second + _SPACING_S + (act.seconds + START_UP_S if act.what in ("cut", "hang") else 0)
     return tuple(acts)
 
 
@@ -150,7 +151,7 @@ def _act(draw: st.DrawFn, rx: Rx, second: int) -> Act:
             ("press",) * 4
             + ("dose",) * 2
             + ("order",) * 4
-            + ("cancel", "stop", "stop_for", "resume", "resume", "clock", "clock", "cut", "prime")
+            + ("cancel", "stop", "stop_for", "resume", "resume", "clock", "clock", "cut", "hang", "prime")
             + ("program", "refill")
         )
     )
@@ -169,4 +170,4 @@ def _act(draw: st.DrawFn, rx: Rx, second: int) -> Act:
     if what == "program":
         other = st.one_of(st.just(rx), prescriptions(5), st.sampled_from((Rx("stopped"), Rx("minimum"))))
         return Act(second, what, rx=draw(other))
-    return Act(second, what)
+    return Act(second, what, seconds=BITE_S if what == "hang" else 0)

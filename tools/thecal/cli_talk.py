@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
 
 import typer
 
 from thecal.cli_common import NO_PUMP, REFUSED, WRONG_USE, fail
 from thecal.link import NoPump, PumpLink, Reply, parse_status
 
+PATIENCE = "THECAL_PATIENCE_S"
+"""Environment variable: seconds of silence within an answer after which there is no pump; for a slow line or host."""
+_LONGEST_S = 600.0
+
+
+def patience() -> float:
+    """Seconds, 6 if nothing else is set. Raises ValueError outside 0.1 to 600."""
+    text = os.environ.get(PATIENCE, "6")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= _LONGEST_S:
+        raise ValueError(f"{PATIENCE} = {text}: 0.1 to {_LONGEST_S:g}")
+    return seconds
+
 
 def ask(port: str, *lines: str) -> list[Reply]:
     """Send lines to the pump. The first refusal ends the command."""
     replies = []
     try:
-        with PumpLink(port) as link:
+        with PumpLink(port, patience()) as link:
             for line in lines:
                 reply = link.command(line)
                 if not reply.ok:

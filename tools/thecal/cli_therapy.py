@@ -61,6 +61,7 @@ def bolus(
     port: Port,
     dose: Annotated[str, typer.Argument(help='The dose, for instance "25 ug"; or cancel.')],
     over: Annotated[str | None, typer.Option(help='How long it takes, for instance "10 min".')] = None,
+    confirm: Annotated[bool, typer.Option("--confirm", help="The dose may be beyond the drug's soft limit.")] = False,
     yes: Yes = False,
 ) -> None:
     """Give a clinician bolus on top of the basal rate, or cancel the boluses that flow."""
@@ -78,7 +79,7 @@ def bolus(
     print(f"drug: {_drug(_in_force(port))}")
     _show_state(port)
     need_yes(f"Give a {line}?", yes)
-    show(ask(port, line)[0])
+    show(ask(port, f"{line} confirm" if confirm else line)[0])
 
 
 def _drug(rows: dict[str, str]) -> str:

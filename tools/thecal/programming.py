@@ -114,5 +114,6 @@ def programmed_image(config: PumpConfig, rx: Prescription | None, start: datetim
         made.validate(records.calibration)
         records.commit_prescription(made)
         records.ledger.state = firmware("ledger").RUNNING
+        records.ledger.decided_min = (day * civil.SECONDS_PER_DAY + second) // 60  # as at any commit
         records.ledger.close(records.cascade, day, second)
     return bytes(eeprom.memory)

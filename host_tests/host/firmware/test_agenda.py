@@ -141,10 +141,30 @@ def test_each_has_its_turn_once_whatever_the_clock_does(boluses: list[tuple[int,
 
 
 @pytest.mark.requirement("F3", "R49", "I6")
-@pytest.mark.parametrize(("hours", "silent"), [(1, True), (24, True), (26, False)])
-def test_after_a_reset_what_lies_behind_the_newest_turn_has_been_had(hours: int, silent: bool):
-    """But a clock that was wrong by more than a day does not silence the schedule for as long."""
+@pytest.mark.parametrize("hours", [0, 1, 24, 26, 500])
+def test_after_a_reset_nothing_up_to_the_newest_turn_comes_again(hours: int):
+    newest = 100 * DAY_S + 600 + hours * 3_600
     agenda = agenda_of([(127, 10)])
-    agenda.restore((100 * DAY_S + 600 + hours * 3_600) // 60)
+    agenda.restore(newest // 60)
     agenda.begin(100, 598)
-    assert bool(agenda.due(100, 599)[0]) != silent
+    assert not any(agenda.due(100, 599))
+    assert agenda.silent_until(100, 599) == newest
+    later = newest // DAY_S + 1  # the first date on which its turn is later than that
+    agenda.begin(later, 598)
+    due, _ = agenda.due(later, 599)
+    assert [which[:2] for which in due] == [(0, later)]
+    assert agenda.silent_until(later, 601) == 0
+
+
+@pytest.mark.requirement("F3", "R49")
+@given(items, st.integers(0, 1_439), st.integers(0, 3 * DAY_S))
+def test_a_commit_begins_afresh_and_gives_nothing_that_was_due_before(
+    boluses: list[tuple[int, int]], minute: int, back: int
+):
+    agenda = agenda_of(boluses)
+    commit = 200 * DAY_S + 60 * minute
+    agenda.restart(*divmod(commit, DAY_S))
+    assert agenda.mark_min() == commit // 60
+    agenda.begin(*divmod(commit - back, DAY_S))
+    passed = agenda.passed(divmod(commit - back, DAY_S), divmod(commit + DAY_S, DAY_S), NOTHING_GIVEN)
+    assert sum(count for _, _, count in passed) == len(planned(boluses, commit, commit + DAY_S))
