@@ -3,6 +3,7 @@
 from firmware import alarms, civil, ledger
 
 _STOPPED_ALARM_S = 48 * 3_600
+_REPEATED = alarms.TABLE[alarms.ALARM_REPEATED][0]
 
 
 class Operations:
@@ -91,7 +92,8 @@ class Operations:
             raise ValueError("clear repeated: alarm_repeated is not active; `clear` does")
         stay = app.alarms.clear(repeated)
         self._state_changed()
-        return ["stays: " + code for code in stay]
+        lines = ["stays: " + code for code in stay]
+        return [line + (", until `clear repeated`" if line.endswith(_REPEATED) else "") for line in lines]
 
     def silence(self):
         """Keep the alarms silent for two minutes at most. Returns lines for the operator."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -109,7 +110,7 @@ def test_the_led_blinks_for_the_highest_priority_whatever_a_steady_light_would_s
     steady = [t for t, _ in lights if t < raised]
     assert len(steady) == 1
     rises = [t for t, lit in lights if lit and t > raised + S]
-    assert all(1.4 <= S / (b - a) <= 2.8 for a, b in zip(rises, rises[1:], strict=False))
+    assert all(1.4 <= S / (b - a) <= 2.8 for a, b in pairwise(rises))
     assert len(rises) > 500
 
 
