@@ -316,3 +316,26 @@ def test_damaged_records_found_at_the_start_sound_shine_and_stop(mode: str, stat
     assert code in again.active()
     (raised,) = [event for event in again.log() if event["code"] == "alarm" and event["alarm"] == code]
     assert raised["severity"] == "high"
+
+
+@pytest.mark.requirement("F9", "F11")
+def test_only_a_light_that_blinks_wakes_the_pump_more_often() -> None:
+    """Turns of the executive in 1,000 s: frames, their middles, and the changes of the LED."""
+
+    def turns(*codes: str) -> int:
+        pump = setting("continuous", "running", "none").copy()
+        for code in codes:
+            pump.app.alarms.raise_(CAUSES[code].number)
+        pump.run(10)
+        count = 0
+        end = pump.board.now_us + 1_000 * US
+        while pump.board.now_us < end:
+            pump.app.turn()
+            count += 1
+        return count
+
+    usual = turns()
+    assert usual <= 1_340
+    assert abs(turns("bolus_denied") - usual) <= 2
+    assert turns("replace_soon") <= usual + 1_010
+    assert turns("stall") <= usual + 4_010
