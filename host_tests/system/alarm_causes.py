@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from alarm_rig import CONFIG, FULL_MV, STATES, US, Pump
+from alarm_board import CONFIG, FULL_MV
+from alarm_rig import STATES, US, Pump
 
 from firmware import alarms
 

@@ -13,11 +13,10 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from thecal.models.bench import PumpConfig
-from thecal.models.sensors import BATTERY_DIVIDER
+from alarm_board import CONFIG, TestBoard
+
 from thecal.powercut.snapshot import Snapshot, module
 from thecal.powercut.train import steps_by
-from thecal.powercut.whole_pump import Board
 from thecal.prescription import RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import confirmations, pack, programmed_image
@@ -32,74 +31,8 @@ LONG_S = 1_800
 MODES = ("stopped", "continuous", "flex", "minimum")
 STATES = ("running", "stopped", "paused", "safe")
 BOLUSES = ("none", "clinician", "patient", "scheduled", "aside", "waiting", "prime", "bridge", "trial")
-CONFIG = PumpConfig(reservoir_nl=100_000_000)
-FULL_MV = 3_330
 START = datetime(2026, 3, 2, 7, 54, 30)  # ten readings of the battery before 08:00, when scheduled boluses fall due
 _DAY0 = datetime(2000, 1, 1)
-
-
-class TestBoard(Board):
-    """sounds: (us, Hz), lights: (us, lit), at every change. pressed: the DOSE button goes down, for an instant.
-    held: it is down. level_mv: what the level sensor says instead of the truth."""
-
-    __test__ = False
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        super().__init__(snapshot)
-        self.sounds: list[tuple[int, int]] = []
-        self.lights: list[tuple[int, bool]] = []
-        self.powered = False
-        self.pressed = self.held = False
-        self.battery_mv = FULL_MV
-        self.level_mv = -1
-
-    def sound(self, hz: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        self.sounds.append((self.now_us, hz))
-
-    def led(self, on: bool) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        self.lights.append((self.now_us, on))
-
-    def drive(self, on: Any) -> None:
-        super().drive(on)
-        self.powered = bool(on)
-
-    def take_press(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
-        pressed, self.pressed = self.pressed, False
-        return pressed
-
-    def button_down(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self.held
-
-    def millivolts(self, channel: int) -> int:
-        if channel == self.BATTERY:
-            return self.battery_mv // BATTERY_DIVIDER
-        if channel == self.LEVEL and self.level_mv >= 0:
-            return self.level_mv
-        if channel == self.LEVEL:  # of the reservoir of this calibration, five times the usual one
-            left_pl = max(0, self.fluid_pl - self.train.steps() * CONFIG.pl_per_step)
-            return 300 + 2_400 * left_pl // (CONFIG.reservoir_nl * 1_000)
-        return super().millivolts(channel)
-
-    def refuse_writes(self) -> None:
-        """From now on the EEPROM takes nothing."""
-        self.eeprom.write_page = _refuse  # pyright: ignore[reportAttributeAccessIssue]
-
-    def take_writes(self) -> None:
-        """It does again."""
-        del self.eeprom.write_page
-
-    def halt_rtc(self) -> None:
-        """The RTC stands still."""
-        now = self.rtc._now()
-        self.rtc._now = lambda: now
-
-    def revive_rtc(self) -> None:
-        """It counts on."""
-        del self.rtc._now
-
-
-def _refuse(page: int, data: object) -> None:
-    raise OSError(5)
 
 
 class Pump:
@@ -169,6 +102,19 @@ class Pump:
         """(begin us, Hz, length ms) of every tone since then that is over."""
         changes = [change for change in self.board.sounds if change[0] >= since_us]
         return [(t, hz, round((end - t) / 1_000)) for (t, hz), (end, _) in pairwise(changes) if hz]
+
+
+def begins(pump: Pump, since_us: int) -> list[tuple[int, list[int]]]:
+    """(whole seconds since then, tones) of everything that sounded: tones without a pause are one."""
+    found: list[tuple[int, list[int]]] = []
+    end = -1
+    for begin, hz, length in pump.tones(since_us):
+        if found and begin - end < US / 10:
+            found[-1][1].append(hz)
+        else:
+            found.append((round((begin - since_us) / US), [hz]))
+        end = begin + length * 1_000
+    return found
 
 
 def prescription(mode: str, **more: Any) -> dict[str, Any]:
