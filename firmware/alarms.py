@@ -1,7 +1,12 @@
 """Alarms: the table, and which of them are active (F11; docs/CONSOLE.md lists them).
 
-Delivery reaction and what must have happened before `clear` are data; the rules that use them are few:
-an alarm that stops delivery stays until `clear`, nothing resumes by itself, and latches survive power cuts.
+Priority and delivery reaction are data; the rules that use them are few: an alarm that stops delivery stays until
+`clear`, nothing resumes by itself, and latches survive power cuts. What sounds and shines: signals.py.
+
+The same stop alarm raised three times within 600 s raises `alarm_repeated`, which only `clear repeated` ends (R33).
+Raised means newly active: a cause that comes and goes before `clear` is one raising. The seconds are those that the
+pump has run since its start, as its frames count them, whatever happens to the RTC or the operator's clock. A reset
+forgets the earlier raisings; an alarm that it finds active counts as raised at the start. `alarm_repeated` survives.
 """
 
 from micropython import const
@@ -76,7 +81,11 @@ TABLE = (
 ) = range(len(TABLE))
 # What is stored is not what was counted, or cannot be read; `calibrate commit` is the way out of each.
 RECORDS_IN_DOUBT = 1 << CALIBRATION_DAMAGED | 1 << LEDGER_DAMAGED | 1 << EEPROM_FORMAT | 1 << OTHER_PUMP
-LOW_MASK = sum([1 << alarm for alarm, row in enumerate(TABLE) if row[1] == LOW])
+_MASKS = tuple(
+    [(name, sum([1 << alarm for alarm, row in enumerate(TABLE) if row[1] == name])) for name in (HIGH, MEDIUM, LOW)]
+)
+_REPEATS = const(3)  # so many raisings of the same stop alarm
+_REPEATED_WITHIN_S = const(600)  # from the first to the last of them
 
 
 def codes(mask):
@@ -87,13 +96,16 @@ def codes(mask):
 class Alarms:
     """Active alarms as a mask; `present` are those whose cause is still there."""
 
-    def __init__(self, log):
-        """log: function(code, **fields), called at every change."""
+    def __init__(self, log, now):
+        """log: function(code, **fields), called at every change. now: function, seconds that only count on."""
         self._log = log
+        self._now = now
         self.active = 0
         self.present = 0
         self.history = 0
         self.changed = False  # since the ledger was told last
+        self._fresh = 0  # raised since someone asked
+        self._raised = {}  # alarm that stops delivery: when it was raised, newest last
 
     def raise_(self, alarm):
         """The cause of an alarm is there. Logged when the alarm is new."""
@@ -102,8 +114,20 @@ class Alarms:
         if not self.active & bit:
             self.active |= bit
             self.history |= bit
+            self._fresh |= bit
             self.changed = True
             self._log("alarm", alarm=alarm)
+            if TABLE[alarm][2] == STOP and alarm != ALARM_REPEATED:
+                self._count(alarm)
+
+    def _count(self, alarm):
+        now = self._now()
+        raised = [at for at in self._raised.get(alarm, ()) if now - at <= _REPEATED_WITHIN_S]
+        raised.append(now)
+        self._raised[alarm] = raised
+        if len(raised) >= _REPEATS:
+            self.raise_(ALARM_REPEATED)
+            self.gone(ALARM_REPEATED)  # nothing that passes: it is there for the operator to end
 
     def gone(self, alarm):
         """The cause of an alarm is gone. One that stops delivery stays active until clear()."""
@@ -112,10 +136,16 @@ class Alarms:
         if self.active & bit and TABLE[alarm][2] != STOP:
             self._end(alarm)
 
-    def clear(self):
-        """End every active alarm whose cause is gone. Returns the codes of those that stay."""
+    def clear(self, repeated=False):
+        """End every active alarm whose cause is gone, but ALARM_REPEATED only if `repeated`: then counting begins anew.
+        Returns the codes of those that stay."""
+        kept = self.present
+        if repeated:
+            self._raised = {}
+        else:
+            kept |= 1 << ALARM_REPEATED
         for alarm in range(len(TABLE)):
-            if self.active & ~self.present & 1 << alarm:
+            if self.active & ~kept & 1 << alarm:
                 self._end(alarm)
         return codes(self.active)
 
@@ -129,9 +159,14 @@ class Alarms:
         so that `clear` can end them; the others stay until their cause is known to be gone."""
         self.active |= mask
         self.history |= mask
+        self._fresh |= mask
         for alarm, row in enumerate(TABLE):
-            if mask & 1 << alarm and row[2] != STOP:
+            if not mask & 1 << alarm:
+                continue
+            if row[2] != STOP:
                 self.present |= 1 << alarm
+            elif alarm != ALARM_REPEATED:
+                self._raised[alarm] = [self._now()]
 
     def latched(self):
         """The mask of active alarms that a reset must not end."""
@@ -148,3 +183,24 @@ class Alarms:
             if self.active & 1 << alarm:
                 worst = max(worst, row[2])
         return worst
+
+    def priority(self):
+        """The highest priority of all active alarms, or None."""
+        for name, mask in _MASKS:
+            if self.active & mask:
+                return name
+        return None
+
+    def take_fresh(self):
+        """Whether an alarm that sounds (of high or medium priority) is active that was raised since the last call."""
+        fresh = self._fresh & self.active & ~_MASKS[-1][1]
+        self._fresh = 0
+        return fresh != 0
+
+    def foremost(self):
+        """The active alarm of the highest priority, the first of the table; there must be one."""
+        for _, mask in _MASKS:
+            for alarm in range(len(TABLE)):
+                if self.active & mask & 1 << alarm:
+                    return alarm
+        raise ValueError("no alarm is active")

@@ -20,6 +20,7 @@ from firmware.signals import Signals
 from firmware.supervisor import Supervisor
 from firmware.therapy import Therapy
 from firmware.wallclock import WallClock
+from firmware.watch import Watch
 
 _CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be noticed within 60 s
 _CLOCK_STRIKES = 2
@@ -45,12 +46,13 @@ class App:
             Ring(board.eeprom, layout.FAULTS_FIRST, layout.FAULTS_PAGES, FAULT, retired),
             self._stamp,
         )
-        self.alarms = Alarms(self.log.log)
+        self.alarms = Alarms(self.log.log, self._seconds)
         self.missed = missed.Missed(self.ledger, self.log.log)
         self.dosing = Dosing(self.cascade, self.ledger, board.train)
         self.wallclock = WallClock(board.rtc, board)
         self.diary = Diary(Ring(board.eeprom, layout.DIARY_FIRST, layout.DIARY_PAGES, DIARY, retired))
         self.signals = Signals(board)
+        self.watch = Watch(self)
         self.courses = Courses(self)
         self.therapy = Therapy(self)
         self.reservoir = Reservoir(self)
@@ -169,8 +171,9 @@ class App:
         self.therapy.keep()
         if self.board.take_press():
             self.therapy.press()
-        self.signals.steady = bool(self.alarms.active & alarms.LOW_MASK)
-        self.signals.frame()
+        seconds = 1 + late // FRAME_MS
+        self.watch.keep(seconds)
+        self.signals.frame(self.alarms.priority(), self.alarms.take_fresh(), seconds)
         if dosing.mode == OFF:
             self.board.drive(False)  # the operator's stop has let the second's steps end (R15)
         state = self.ledger.state
@@ -260,18 +263,23 @@ class App:
         self.log.log("page_retired", page=retired.pages[-1])
 
     def _background(self, console_input):
-        """Console and log, between the tasks; instead of the console, what only that needs as long as it is not loaded.
-        Returns the longest time (ms) until the next turn."""
+        """LED, console and log, between the tasks; instead of the console, what only that needs as long as it is not
+        loaded. Returns the longest time (ms) until the next turn."""
         if self._later is None:
             patience = self.console.work(console_input)
         else:
             patience = 0
             if not self._later.work():
                 self._later = None
+        patience = min(patience, self.signals.blink())
         if self.log.idle:
             return patience
         self.log.work()
         return 0
+
+    def _seconds(self):
+        """Seconds since the start, by frames."""
+        return self._executive.number
 
     def _stamp(self):
         """(day, second, hundredth) of now, for the log."""

@@ -103,6 +103,7 @@ class Button:
 
     def __init__(self, pin):
         """pin: input with a pull-up."""
+        self._pin = pin
         self._pressed = False
         self._edges = 0
         self._still = 0  # the value of _edges after which there was a second without any
@@ -121,6 +122,10 @@ class Button:
         self._edge_at = now
         self._edges = (edges + 1) & _EDGES_MASK
 
+    def down(self):
+        """Whether it is down now."""
+        return not self._pin.value()
+
     def take(self):
         """Whether it was pressed since the last call. To be called at least once in six days: ticks wrap."""
         edges = self._edges  # before the time is looked at: an edge in between leaves the two different
@@ -135,7 +140,7 @@ class Button:
 class Board:
     """All parts of the bench. The watchdog must be armed; dosing starts only when drive(True) is called.
 
-    take_press(): True once for every press of the DOSE button; see Button.
+    take_press(): True once for every press of the DOSE button; button_down(): whether it is down now; see Button.
     """
 
     def __init__(self):
@@ -150,7 +155,9 @@ class Board:
         self._buzzer = None  # machine.PWM while it sounds
         Pin(_BUZZER, Pin.OUT, value=0)
         self._adc = tuple([ADC(Pin(number)) for number in _ADC])
-        self.take_press = Button(Pin(_DOSE, Pin.IN, Pin.PULL_UP)).take
+        button = Button(Pin(_DOSE, Pin.IN, Pin.PULL_UP))
+        self.take_press = button.take
+        self.button_down = button.down
         write_protect = Pin(_WP, Pin.OUT, value=1)
         scl = Pin(_SCL, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
         sda = Pin(_SDA, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)

@@ -21,7 +21,8 @@ _HELP = (
     "calibrate show | set KEY N | commit | discard",
     "stop | stop for N UNIT      stop delivery, until `resume` or for up to 60 min",
     "resume                      start delivery",
-    "clear                       end the alarms whose cause is gone",
+    "clear | clear repeated      end the alarms whose cause is gone",
+    "silence                     no sound of alarms for up to 2 min",
     "bolus N UNIT over N UNIT    a clinician bolus beside the basal rate",
     "bolus ... confirm           the same, beyond the drug's soft limit",
     "bolus cancel                end every bolus",
@@ -66,6 +67,7 @@ class Commands:
             "score": app.courses.score,
             "service": app.battery.service,
             "clear": self._clear,
+            "silence": self._silence,
             "clock": self._clock,
         }
 
@@ -131,8 +133,12 @@ class Commands:
         return self._pump.therapy.patient()
 
     def _clear(self, words):
-        _expect(not words, "clear", "no words after it")
-        return self._app.clear()
+        _expect(words in ([], ["repeated"]), "clear", "nothing or `repeated` after it")
+        return self._app.clear(bool(words))
+
+    def _silence(self, words):
+        _expect(not words, "silence", "no words after it")
+        return self._app.silence()
 
     def _clock(self, words):
         if not words:

@@ -43,6 +43,7 @@ class Dosing:
         self.next_bolus = None  # the one that begins with the next second
         self.aside = None  # the one that flows on when that one has ended
         self.missed_bolus_pl = 0  # demanded by a bolus in seconds that no tick saw
+        self.bolus_pl = 0  # demanded by boluses since the last time someone took the count
         self._ceiling = 0  # nL/day: the most that the next _capped seconds may have
         self._capped = 0
 
@@ -127,6 +128,7 @@ class Dosing:
         bolus_pl = 0
         if flow is not None:
             bolus_pl = flow.second()
+            self.bolus_pl += bolus_pl
             if not flow.left_s:
                 self._bolus_ended(flow)
             if not dosed:

@@ -47,6 +47,7 @@ TABLE = (
     ("trial_end", INFO, ("how",)),
     ("score", INFO, ("pain", "spasticity", "effects")),
     ("battery_fitted", INFO, ("used_uas",)),
+    ("silenced", INFO, ("alarm",)),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
 CAUSES = ("power_on", "watchdog", "commanded")

@@ -17,12 +17,15 @@ class Missed:
         self._pl = 0  # not yet reported
         self._seconds = 0
         self._rest_pl = 0  # below 1 nL, carried into the total later
+        self.dosing_pl = 0  # missed while the pump was to dose, since someone took the count
 
     def add(self, why, picolitres, seconds):
         """picolitres were missed within the last `seconds`. why: index into events.NAMES['why']."""
         if why != self._why:
             self.report()
             self._why = why
+        if why in (LATE, NO_RESERVE):
+            self.dosing_pl += picolitres
         self._pl += picolitres
         self._seconds += seconds
         nl, self._rest_pl = divmod(self._rest_pl + picolitres, 1_000)

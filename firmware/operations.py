@@ -3,6 +3,7 @@
 from firmware import alarms, civil, ledger
 
 _STOPPED_ALARM_S = 48 * 3_600
+_REPEATED = alarms.TABLE[alarms.ALARM_REPEATED][0]
 
 
 class Operations:
@@ -83,12 +84,23 @@ class Operations:
         if self._app.stopped_for >= _STOPPED_ALARM_S:
             self._app.alarms.raise_(alarms.STOPPED_48H)
 
-    def clear(self):
-        """End the alarms whose cause is gone. Returns a line for each that stays."""
+    def clear(self, repeated=False):
+        """End the alarms whose cause is gone; `alarm_repeated` only if the operator says so. Returns a line for each
+        that stays."""
         app = self._app
-        stay = app.alarms.clear()
+        if repeated and not app.alarms.active & 1 << alarms.ALARM_REPEATED:
+            raise ValueError("clear repeated: alarm_repeated is not active; `clear` does")
+        stay = app.alarms.clear(repeated)
         self._state_changed()
-        return ["stays: " + code for code in stay]
+        lines = ["stays: " + code for code in stay]
+        return [line + (", until `clear repeated`" if line.endswith(_REPEATED) else "") for line in lines]
+
+    def silence(self):
+        """Keep the alarms silent for two minutes at most. Returns lines for the operator."""
+        app = self._app
+        app.signals.silence(app.alarms.priority())
+        self.log.log("silenced", alarm=app.alarms.foremost())
+        return ()
 
     # -- boluses ----------------------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ def lines(app):
     yield "reset_cause: " + events.CAUSES[app.board.reset_cause]
     yield "refused_lines: %d" % app.console.refused
     yield "pulses: %d" % pulses
+    if app.signals.silent_s:
+        yield "silence_left_s: %d" % app.signals.silent_s
     if book.state == ledger.PAUSED:
         yield "stop_left_s: %d" % app.stop_left
     for part in (app.therapy, app.courses, app.reservoir, app.battery):

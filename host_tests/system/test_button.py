@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -97,14 +98,20 @@ def test_the_led_is_lit_while_a_bolus_is_denied() -> None:
     assert dark - lit == pytest.approx(60 * S, abs=S)
 
 
-@pytest.mark.requirement("F3", "F11")
-def test_the_led_is_dark_while_no_alarm_of_low_priority_is_active() -> None:
-    """One of medium and one of high priority: neither is what a steady light says."""
+@pytest.mark.requirement("F3", "F11", "R31")
+def test_the_led_blinks_for_the_highest_priority_whatever_a_steady_light_would_say() -> None:
+    """A denied bolus (low), then a depleted battery (low, medium and high): dark, steady, 2 Hz."""
     battery = {"at": "30 s", "do": "battery", "millivolts": 2_900}
-    pump = Pressed(scenario(RX, "20 min", battery))
-    assert "battery_depleted" in pump.result.summary.alarms_active
-    assert "battery_low" in pump.result.summary.alarms_active
-    assert not pump.bench.signals.lights
+    pump = Pressed(scenario(RX, "10 min", battery), (60_020, 60_220), (290_020, 290_220))
+    assert pump.counts == (1, 1)
+    assert {"battery_depleted", "battery_low", "bolus_denied"} <= set(pump.result.summary.alarms_history)
+    raised = next(e.t_ns for e in pump.result.events if e.details.get("alarm") == "battery_depleted")
+    lights = [(t, lit) for t, lit in pump.bench.signals.lights if t > 280 * S]
+    steady = [t for t, _ in lights if t < raised]
+    assert len(steady) == 1
+    rises = [t for t, lit in lights if lit and t > raised + S]
+    assert all(1.4 <= S / (b - a) <= 2.8 for a, b in pairwise(rises))
+    assert len(rises) > 500
 
 
 @pytest.mark.requirement("F3", "R38")

@@ -137,7 +137,19 @@ def test_a_target_that_does_not_exist_is_wrong_use(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("F12", "F14")
 @pytest.mark.parametrize(
-    "command", [["status"], ["log"], ["stop"], ["resume"], ["clear"], ["clock"], ["program"], ["flash"]]
+    "command",
+    [
+        ["status"],
+        ["log"],
+        ["stop"],
+        ["resume"],
+        ["clear"],
+        ["clear", "--repeated"],
+        ["silence"],
+        ["clock"],
+        ["program"],
+        ["flash"],
+    ],
 )
 def test_without_a_pump_the_status_is_3(command: list[str], tmp_path: Path) -> None:
     result = run(*command, "--port", tmp_path / "nothing")

@@ -51,6 +51,8 @@ COMMANDS: dict[str, Command] = {
     "calibrate commit": ("calibrate commit",),
     "refill": ("refill 20 mL",),
     "clear": ("clear",),
+    "clear repeated": ("clear repeated",),
+    "silence": ("silence",),
     "clock set": ("clock set 2026-03-02T06:00:00",),
 }
 # What flows in the minute after, nL/day; a bolus in nL/s beside basal.
@@ -95,6 +97,8 @@ _COMMON = {
     "calibrate commit": CALIBRATE,
     "refill": "->",
     "clear": "->",
+    "clear repeated": "clear repeated: alarm_repeated is not active",
+    "silence": "silence: no alarm sounds",
     "clock set": "->",
 }
 
@@ -178,6 +182,7 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
             "stop": "an alarm has stopped the pump already",
             "stop for": "an alarm has stopped the pump already",
             "resume": "resume: alarm reservoir_empty",
+            "silence": "->",
             "prime": STOPPED,
             "trial start": "->",
             "program commit": "->",
@@ -186,7 +191,13 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "rtc lost": (
         "lowest",
-        {**_COMMON, **_all_boluses("alarm rtc_lost"), "prime": "prime: alarm rtc_lost", "clock set": "-> basal"},
+        {
+            **_COMMON,
+            **_all_boluses("alarm rtc_lost"),
+            "prime": "prime: alarm rtc_lost",
+            "silence": "->",
+            "clock set": "-> basal",
+        },
     ),
 }
 # In the modes in which boluses flow: what differs from no bolus under way.

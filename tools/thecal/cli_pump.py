@@ -84,10 +84,21 @@ def resume(port: Port) -> None:
 
 
 @commands.command()
-def clear(port: Port) -> None:
+def clear(
+    port: Port,
+    repeated: Annotated[
+        bool, typer.Option("--repeated", help="End alarm_repeated too: a stop alarm came three times in 10 min.")
+    ] = False,
+) -> None:
     """End the alarms whose cause is gone."""
-    (reply,) = ask(port, "clear")
+    (reply,) = ask(port, "clear repeated" if repeated else "clear")
     show(reply)
+
+
+@commands.command()
+def silence(port: Port) -> None:
+    """No sound of alarms for up to 2 min."""
+    ask(port, "silence")
 
 
 @commands.command()

@@ -32,7 +32,7 @@ class Watched:
         self.pump_time = 1_000
         self.ledger = SimpleNamespace(steps=0)
         self.signals = SimpleNamespace(sounded_s=0)
-        self.alarms = Alarms(self._log)
+        self.alarms = Alarms(self._log, lambda: 0)
         self.records = SimpleNamespace(
             counters=self.counters, calibration=Calibration(**calibration), recovered=(True, True, 0, 0, 0)
         )

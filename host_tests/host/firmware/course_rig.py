@@ -51,7 +51,7 @@ class App:
         self.dosing = SimpleNamespace(day=9_557, second=0)
         self.cancelled = 0
         self.therapy = SimpleNamespace(now=self._now, cancel=self._cancel)
-        self.alarms = Alarms(self.log.log)
+        self.alarms = Alarms(self.log.log, lambda: 0)
         self.restart()
         self.deliver(delivered_nl)
 

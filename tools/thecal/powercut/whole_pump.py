@@ -125,6 +125,10 @@ class Board:
         return False
 
     @staticmethod
+    def button_down() -> bool:
+        return False
+
+    @staticmethod
     def sound(hz: int) -> None:
         """Nobody listens."""
 
