@@ -3,6 +3,7 @@
 from firmware import alarms, events, ledger, library, units, version
 from firmware.dosing import HELD, ON
 from firmware.prescription import MODES, STOPPED
+from firmware.pressure import ZERO_MV
 from firmware.staging import digest
 
 
@@ -51,9 +52,18 @@ def lines(app):
     yield "pulses: %d" % pulses
     if book.state == ledger.PAUSED:
         yield "stop_left_s: %d" % app.stop_left
+    yield "rotor_indices: %d" % app.motion.indices
+    yield "pressure_kpa: " + _tenths(app.pressure.millivolts - ZERO_MV)
+    quarters = app.temperature.quarters
+    yield "temperature_c: " + (_tenths(quarters * 10 // 4) if quarters is not None else "unknown")
     for part in (app.therapy, app.courses, app.reservoir, app.battery):
         for line in part.status():
             yield line
+
+
+def _tenths(value):
+    """Tenths, with a sign if below 0."""
+    return "%s%d.%d" % ("-" if value < 0 else "", abs(value) // 10, abs(value) % 10)
 
 
 def _list(codes):
