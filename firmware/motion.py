@@ -1,8 +1,8 @@
 """Motion evidence (F11): does the rotor follow the steps, and does the driver report a fault?
 
-The rotor gives one pulse for every `steps_per_index` steps, here N. While the motor follows, the balance "pulses on STEP
-less N for each index" stays within N - 1 of itself, wherever the rotor stood when it was powered. A step that the motor
-does not follow raises the balance for good, an index that no step explains lowers it. So:
+The rotor gives one pulse for every `steps_per_index` steps, here N. While the motor follows, the balance "pulses on
+STEP less N for each index" stays within N - 1 of itself, wherever the rotor stood when it was powered. A step that the
+motor does not follow raises the balance for good, an index that no step explains lowers it. So:
 
 - Stall: the balance has risen 2 N above its lowest value: two indices are missing. A motor that stands still is found
   when 2 N steps are lost, and those of one second at most; one that loses a step now and then when they have added up
@@ -84,16 +84,19 @@ class Motion:
             return  # it never doses
         pulses = app.board.counter.read()  # before the rotor, which then cannot be behind them
         indices = app.board.rotor.read()
-        steps, turned = (pulses - self._pulses) & _COUNT_MASK, (indices - self.indices) & _COUNT_MASK
-        self._pulses, self.indices = pulses, indices
         on = app.dosing.mode == ON
         size = values.steps_per_index
+        steps, turned = pulses - self._pulses, indices - self.indices
+        self._pulses = pulses
+        self.indices = indices
         if not self._begun or on != self._on or size != self._size:
             self._begin(on, size)
             return
-        # While DRIVE is low, nothing follows what is left of a train.
-        self._balance.count(steps if on else 0, turned, size)
         self._still_s = 0 if turned else self._still_s + 1
+        if not (steps or turned):
+            return  # most frames of a low rate
+        # While DRIVE is low, nothing follows what is left of a train.
+        self._balance.count(steps & _COUNT_MASK if on else 0, turned & _COUNT_MASK, size)
         if self._balance.lost >= DWELL * size:
             self._found("stall", alarms.STALL, self._balance.lost)
         elif self._balance.surplus >= DWELL * size:

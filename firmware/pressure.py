@@ -12,7 +12,7 @@ reference hardware. Occlusion is found in three ways:
   row. An occlusion could not be seen any more, and a protection that has failed must not go unnoticed (R18): it counts
   as one, and stops the pump.
 
-The cause is gone when three readings in a row lie below the middle between what the pressure was and what it had become.
+The cause is gone when three readings in a row lie below the middle between what the pressure was and what it became.
 """
 
 from micropython import const

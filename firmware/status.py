@@ -53,7 +53,7 @@ def lines(app):
     if book.state == ledger.PAUSED:
         yield "stop_left_s: %d" % app.stop_left
     yield "rotor_indices: %d" % app.motion.indices
-    yield "pressure_kpa: " + _tenths(app.pressure.millivolts - ZERO_MV)
+    yield "pressure_kpa: " + _tenths(app.pressure.millivolts + 1 - ZERO_MV)  # the ADC shows up to a count less
     quarters = app.temperature.quarters
     yield "temperature_c: " + (_tenths(quarters * 10 // 4) if quarters is not None else "unknown")
     for part in (app.therapy, app.courses, app.reservoir, app.battery):

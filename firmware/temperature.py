@@ -21,7 +21,7 @@ _DIE_MV = const(706)  # at 27 degC (RP2040 data sheet 4.9.5), and 1.721 mV less 
 
 
 def die_quarters(millivolts):
-    """Quarters of a degree Celsius of the processor's thermometer; up to a degree more than it has, as mV are floored."""
+    """Quarters of a degree Celsius by the processor's thermometer; up to a degree too many, as mV are floored."""
     return _DIE_27 + (_DIE_MV - millivolts) * 4_000 // 1_721
 
 

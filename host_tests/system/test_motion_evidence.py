@@ -25,7 +25,7 @@ def raised(result: Result, alarm: str) -> list[LoggedEvent]:
 
 
 def logged(result: Result, code: str) -> list[dict[str, Any]]:
-    return [event.details for event in result.events if event.code == code]
+    return [dict(event.details) for event in result.events if event.code == code]
 
 
 def at(seconds: float) -> str:
@@ -43,7 +43,9 @@ def command(at_s: float, line: str) -> dict[str, Any]:
 def lives(draw: st.DrawFn) -> tuple[dict[str, Any], int, int, int, list[dict[str, Any]]]:
     """A prescription, pL a step, steps an index, the length of the life (s), and what happens in it. Half of what a
     rate needs for ten indices passes; the pump runs for the last third."""
-    rate = draw(st.sampled_from([6_000, 20_000, 36_000, 480_000, 5_000_000, 28_800_000]) | st.integers(6_000, 28_800_000))
+    rate = draw(
+        st.sampled_from([6_000, 20_000, 36_000, 480_000, 5_000_000, 28_800_000]) | st.integers(6_000, 28_800_000)
+    )
     pl_per_step = draw(st.sampled_from([1_000, 5_000, 25_000]))
     size = draw(st.sampled_from([1, 3, 20]))
     a_step = pl_per_step * 86_400 // (rate * 1_000) + 1
@@ -82,12 +84,11 @@ def lives(draw: st.DrawFn) -> tuple[dict[str, Any], int, int, int, list[dict[str
 @given(lives())
 def test_no_life_without_a_stall_has_a_stall_alarm(life: tuple[Any, int, int, int, list[dict[str, Any]]]) -> None:
     prescription, pl_per_step, size, length, events = life
-    plan = scenario(
-        prescription, f"{length} s", *events, pump={"pl_per_step": pl_per_step, "steps_per_index": size}
-    )
+    plan = scenario(prescription, f"{length} s", *events, pump={"pl_per_step": pl_per_step, "steps_per_index": size})
     result = on_twin(plan)
     assert {"stall", "guard", "driver_fault", "occlusion"}.isdisjoint(result.summary.alarms_history)
     assert logged(result, "stall") == logged(result, "free_motion") == []
+    assert result.summary.state == "dosing"
 
 
 @settings(max_examples=30)

@@ -87,7 +87,8 @@ def test_a_stall_is_found_between_one_and_two_indices_of_lost_steps(
 ) -> None:
     """Lost bit by bit, or all at once at the end. What one second brings is seen at its end: so much later at most."""
     watched = Watched(size, phase % size, ahead)
-    lost = 0
+    lost = slipped = 0
+    found: list[str] = []
     for steps, slipped in [*course, *([(0, 3)] * (size + 20))]:
         lost += slipped
         found = watched.second(steps, slipped)
