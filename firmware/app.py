@@ -11,13 +11,16 @@ from firmware.dosing import HELD, OFF, ON, Dosing
 from firmware.eventlog import EventLog
 from firmware.executive import FRAME_MS, Executive, Task
 from firmware.later import Later
+from firmware.motion import Motion
 from firmware.operations import Operations
 from firmware.pages import DIARY, EVENT, FAULT
+from firmware.pressure import Pressure
 from firmware.records import Records
 from firmware.reservoir import Reservoir
 from firmware.rings import Ring
 from firmware.signals import Signals
 from firmware.supervisor import Supervisor
+from firmware.temperature import EVERY_FRAMES, Temperature
 from firmware.therapy import Therapy
 from firmware.wallclock import WallClock
 from firmware.watch import Watch
@@ -57,6 +60,9 @@ class App:
         self.therapy = Therapy(self)
         self.reservoir = Reservoir(self)
         self.battery = Battery(self)
+        self.motion = Motion(self)
+        self.pressure = Pressure(self)
+        self.temperature = Temperature(self)
         self.operations = Operations(self)
         self.programming = None  # programming.Programming, once it is loaded
         self.console = Console(board)
@@ -74,6 +80,7 @@ class App:
                 Task("clock", self._check_clock, every=_CLOCK_FRAMES, deadline=_CLOCK_FRAMES + 3),
                 Task("level", self.reservoir.sense, every=_LEVEL_FRAMES, deadline=_LEVEL_FRAMES + 3),
                 Task("battery", self.battery.sense, every=_BATTERY_FRAMES, deadline=_BATTERY_FRAMES + 3),
+                Task("temperature", self.temperature.sense, every=EVERY_FRAMES, deadline=EVERY_FRAMES + 3),
             ),
             Supervisor(board.feed),
             self._background,
@@ -144,6 +151,7 @@ class App:
             self.missed.report()
         if mode == ON:
             self.board.drive(True)
+            self.motion.powered()
         elif mode == HELD:
             self.board.drive(False)  # a fault stops the motor in the middle of its stroke (R15)
         self.changed()
@@ -176,6 +184,8 @@ class App:
         self.signals.frame(self.alarms.priority(), self.alarms.take_fresh(), seconds)
         if dosing.mode == OFF:
             self.board.drive(False)  # the operator's stop has let the second's steps end (R15)
+        self.motion.watch()  # from here on DRIVE is what the mode wants
+        self.pressure.watch()
         state = self.ledger.state
         if state == ledger.PAUSED:
             self.stop_left -= 1

@@ -19,11 +19,14 @@ _DIR = const(3)
 _SDA = const(4)
 _SCL = const(5)
 _DRIVE = const(6)
+_DIAG = const(7)
+_ROTOR = const(8)
 _WP = const(9)
 _DOSE = const(13)
 _BUZZER = const(15)
 _LED = const(25)
 _ADC = (26, 27, 28)  # the pin of each channel
+_DIE = const(4)  # the ADC channel of the processor's own temperature
 _FULL_SCALE_MV = const(3_300)  # ADC reference; 12 bits
 _HALF_DUTY = const(32_768)  # a square wave is the loudest
 _STILL_MS = const(1_000)  # edges of the button within a second of each other belong to one press (R38)
@@ -42,11 +45,12 @@ _SCRATCH_4 = 0x4005801C
 _TIMED_OUT = 0x6AB73121  # what the SDK leaves in scratch 4 while the watchdog is armed; a commanded reset leaves 0
 _STEP_MACHINE = const(0)
 _COUNT_MACHINE = const(4)  # on the other PIO block
+_ROTOR_MACHINE = const(5)  # the same program, on the same block
 
 IMAGE_ROOT = "/"  # where the flashed files lie
 
 POWER_ON, WATCHDOG, COMMANDED = range(3)
-PRESSURE, BATTERY, LEVEL = range(len(_ADC))  # channels of Board.millivolts
+PRESSURE, BATTERY, LEVEL, DIE = range(len(_ADC) + 1)  # channels of Board.millivolts
 
 ticks_ms = time.ticks_ms
 ticks_us = time.ticks_us
@@ -154,7 +158,7 @@ class Board:
         self._led = Pin(_LED, Pin.OUT, value=0)
         self._buzzer = None  # machine.PWM while it sounds
         Pin(_BUZZER, Pin.OUT, value=0)
-        self._adc = tuple([ADC(Pin(number)) for number in _ADC])
+        self._adc = tuple([ADC(Pin(number)) for number in _ADC] + [ADC(_DIE)])
         button = Button(Pin(_DOSE, Pin.IN, Pin.PULL_UP))
         self.take_press = button.take
         self.button_down = button.down
@@ -169,6 +173,8 @@ class Board:
         step = Pin(_STEP, Pin.OUT, value=0)
         self.train = StepTrain(_STEP_MACHINE, step)
         self.counter = PulseCounter(_COUNT_MACHINE, step)
+        self.rotor = PulseCounter(_ROTOR_MACHINE, Pin(_ROTOR, Pin.IN, Pin.PULL_DOWN))
+        self._diag = Pin(_DIAG, Pin.IN, Pin.PULL_DOWN)
         self.scratch = Scratch()
         if self.reset_cause == POWER_ON:
             for index in range(4):
@@ -184,6 +190,7 @@ class Board:
     PRESSURE = PRESSURE
     BATTERY = BATTERY
     LEVEL = LEVEL
+    DIE = DIE
     heap_lock = staticmethod(micropython.heap_lock)
     heap_unlock = staticmethod(micropython.heap_unlock)
 
@@ -199,8 +206,12 @@ class Board:
         """Power the motor driver, or cut it."""
         self._drive.value(1 if on else 0)
 
+    def driver_fault(self):
+        """Whether the motor driver reports a fault (DIAG high)."""
+        return self._diag.value() == 1
+
     def millivolts(self, channel):
-        """Voltage at the pin of PRESSURE, BATTERY or LEVEL, in mV, 0..3,299, floored: one count is 0.8 mV."""
+        """Voltage of PRESSURE, BATTERY, LEVEL (at their pins) or DIE, in mV, 0..3,299, floored: one count is 0.8 mV."""
         return (self._adc[channel].read_u16() >> 4) * _FULL_SCALE_MV >> 12
 
     def sound(self, hz):

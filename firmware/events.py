@@ -48,13 +48,18 @@ TABLE = (
     ("score", INFO, ("pain", "spasticity", "effects")),
     ("battery_fitted", INFO, ("used_uas",)),
     ("silenced", INFO, ("alarm",)),
+    ("stall", "high", ("steps", "volume_nl")),
+    ("free_motion", "high", ("steps", "volume_nl")),
+    ("occlusion", "high", ("found", "millivolts")),
+    ("temperature", "high", ("celsius", "die_celsius")),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
 CAUSES = ("power_on", "watchdog", "commanded")
 NAMES = {
     "cause": CAUSES,
-    "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve", "stop", "bolus"),
+    "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve", "stop", "bolus", "stall"),
     "by": ("operator",),
+    "found": ("none", "threshold", "trend", "sensor"),
     "record": ("ledger", "prescription", "calibration", "counters", "bolus", "diary"),
     "region": ("ledger", "bolus", "counters", "retired", "event_log", "fault_log"),
     "kind": KINDS,

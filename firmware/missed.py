@@ -2,7 +2,7 @@
 
 from firmware.events import NAMES
 
-START_UP, HANG, STOP_ALARM, LATE, NO_RESERVE, STOP, BOLUS = range(len(NAMES["why"]))
+START_UP, HANG, STOP_ALARM, LATE, NO_RESERVE, STOP, BOLUS, STALL = range(len(NAMES["why"]))
 _REPORT_S = 3_600  # a long stop is reported once an hour, not once a second
 
 

@@ -41,6 +41,7 @@ def start(app):
         since = _since_record(app, last_day, last_second) if exact else None
         app.therapy.scheduled.begin(last_day, last_second, interrupted.take_up(app, since))
     app.battery.start()
+    app.temperature.start()
     app.must_record = True
     app.apply()
     _count(app, assumed)

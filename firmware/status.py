@@ -3,6 +3,7 @@
 from firmware import alarms, events, ledger, library, units, version
 from firmware.dosing import HELD, ON
 from firmware.prescription import MODES, STOPPED
+from firmware.pressure import ZERO_MV
 from firmware.staging import digest
 
 
@@ -53,9 +54,18 @@ def lines(app):
         yield "silence_left_s: %d" % app.signals.silent_s
     if book.state == ledger.PAUSED:
         yield "stop_left_s: %d" % app.stop_left
+    yield "rotor_indices: %d" % app.motion.indices
+    yield "pressure_kpa: " + _tenths(app.pressure.millivolts + 1 - ZERO_MV)  # the ADC shows up to a count less
+    quarters = app.temperature.quarters
+    yield "temperature_c: " + (_tenths(quarters * 10 // 4) if quarters is not None else "unknown")
     for part in (app.therapy, app.courses, app.reservoir, app.battery):
         for line in part.status():
             yield line
+
+
+def _tenths(value):
+    """Tenths, with a sign if below 0."""
+    return "%s%d.%d" % ("-" if value < 0 else "", abs(value) // 10, abs(value) % 10)
 
 
 def _list(codes):

@@ -9,6 +9,9 @@ from micropython import const
 _SECONDS = const(0x00)  # first of seven: seconds, minutes, hours, weekday, date, month and century, year
 _CONTROL = const(0x0E)
 _STATUS = const(0x0F)
+_TEMPERATURE = const(5)  # registers from _CONTROL to the lower byte of the temperature
+_CONV = const(0x20)  # in the control register: convert the temperature now
+_BSY = const(0x04)  # in the status register: a conversion is under way
 _OSF = const(0x80)  # in the status register: the oscillator is or was stopped
 # Oscillator runs on the battery too (EOSC low), no alarms, no square wave.
 _CONTROL_VALUE = const(0x1C)
@@ -30,6 +33,7 @@ class DS3231:
         self._address = address
         self._time = bytearray(_TIME)
         self._one = bytearray(1)
+        self._five = bytearray(_TEMPERATURE)
 
     def read(self):
         """(year, month, day, hour, minute, second), all of the same instant.
@@ -60,6 +64,17 @@ class DS3231:
         """
         self._read(_STATUS, self._one)
         return bool(self._one[0] & _OSF)
+
+    def temperature(self):
+        """Temperature in quarters of a degree Celsius, as it was when this was last called, and at most 64 s ago: it
+        orders the next conversion. Raises RtcError.
+        """
+        five = self._five
+        self._read(_CONTROL, five)
+        if not (five[0] & _CONV or five[1] & _BSY):
+            self._write(bytes((_CONTROL, _CONTROL_VALUE | _CONV)))
+        quarters = five[3] << 2 | five[4] >> 6
+        return quarters - 1024 if five[3] & 0x80 else quarters
 
     def set(self, year, month, day, hour, minute, second):  # noqa: PLR0913, PLR0917 - a time has six parts
         """Set the clock; the second begins now. Reads it back.

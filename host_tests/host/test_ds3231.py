@@ -253,3 +253,31 @@ def test_a_held_bus_is_reported_after_one_time_out(name: str) -> None:
     with pytest.raises(driver.RtcError):
         CALLS[name](rig.rtc)
     assert rig.clock.time_ns <= 5 * MS
+
+
+# -- temperature ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("R37")
+@pytest.mark.parametrize("quarters", [-160, -1, 0, 1, 100, 221, 500])
+def test_a_temperature_is_that_of_the_call_before_and_of_the_last_64_seconds(quarters: int) -> None:
+    rig = Rig()
+    assert rig.rtc.temperature() == 100
+    rig.clock.advance(300 * MS)
+    rig.part.set_temperature(quarters * 250, rig.clock.time_ns)
+    assert rig.rtc.temperature() == 100
+    assert rig.rtc.temperature() == 100  # its conversion is under way, and not ordered again
+    rig.clock.advance(200 * MS)
+    assert rig.rtc.temperature() == quarters
+    rig.part.set_temperature(0, rig.clock.time_ns + 300 * MS)
+    rig.clock.advance(64 * S)
+    assert rig.rtc.temperature() == 0
+    assert rig.rtc.read() == parts(START + timedelta(seconds=64))  # the clock is not disturbed
+
+
+@pytest.mark.requirement("R37")
+def test_a_temperature_that_cannot_be_read_is_an_error() -> None:
+    rig = Rig()
+    rig.bus.held = True
+    with pytest.raises(driver.RtcError):
+        rig.rtc.temperature()

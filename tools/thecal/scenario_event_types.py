@@ -81,6 +81,27 @@ class Program(Event):
 
 
 @dataclass(frozen=True)
+class Stall(Event):
+    """The motor stands still for for_ns, whatever pulses it is given."""
+
+    for_ns: int
+
+
+@dataclass(frozen=True)
+class Occlusion(Event):
+    """The catheter is closed for for_ns."""
+
+    for_ns: int
+
+
+@dataclass(frozen=True)
+class Temperature(Event):
+    """The whole pump has another temperature from now on."""
+
+    millicelsius: int
+
+
+@dataclass(frozen=True)
 class PatientBolus(Event):
     """The patient presses the DOSE button."""
 

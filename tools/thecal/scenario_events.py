@@ -19,12 +19,15 @@ from thecal.scenario_event_types import (
     EepromWrite,
     Event,
     Hang,
+    Occlusion,
     PatientBolus,
     PowerCut,
     Program,
     Refill,
     ReservoirEmpty,
     SetClock,
+    Stall,
+    Temperature,
 )
 from thecal.tables import DocumentError, Table, read_document
 
@@ -33,7 +36,8 @@ MAX_SHIFT_DAYS = 36_525  # the whole range of the clock
 _NS = 1_000_000_000
 BATTERY_MAX_MV = 6_000
 _DAY_NS = 86_400 * _NS
-NOT_SIMULATED = ("stall", "occlusion", "rtc_jump", "rtc_stop", "i2c_fault", "temperature")
+COLDEST_C, HOTTEST_C = -40, 125
+NOT_SIMULATED = ("rtc_jump", "rtc_stop", "i2c_fault")
 
 
 class Setting(NamedTuple):
@@ -122,6 +126,18 @@ def _console_flood(table: Table, number: int, at_ns: int, _: Setting) -> Event:
     return ConsoleFlood(number, at_ns, _span(table))
 
 
+def _stall(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return Stall(number, at_ns, _span(table))
+
+
+def _occlusion(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return Occlusion(number, at_ns, _span(table))
+
+
+def _temperature(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return Temperature(number, at_ns, table.integer("celsius", COLDEST_C, HOTTEST_C) * 1_000)
+
+
 def _eeprom_write(table: Table, number: int, at_ns: int, _: Setting) -> Event:
     address = table.integer("address", 0, EEPROM_SIZE - 1)
     text = table.text("bytes", 2 * EEPROM_SIZE, spaces=True)
@@ -191,4 +207,7 @@ _EVENTS: dict[str, tuple[tuple[str, ...], Callable[[Table, int, int, Setting], E
     "program": (("file", "prescription"), _program),
     "eeprom_write": (("address", "bytes"), _eeprom_write),
     "eeprom_dead": ((), _eeprom_dead),
+    "stall": (("for",), _stall),
+    "occlusion": (("for",), _occlusion),
+    "temperature": (("celsius",), _temperature),
 }

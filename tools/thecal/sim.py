@@ -25,12 +25,15 @@ from thecal.scenario_event_types import (
     EepromWrite,
     Event,
     Hang,
+    Occlusion,
     PatientBolus,
     PowerCut,
     Program,
     Refill,
     ReservoirEmpty,
     SetClock,
+    Stall,
+    Temperature,
 )
 from thecal.target import Target
 
@@ -98,6 +101,7 @@ class Simulation:
         self._end_ns = scenario.duration_ns
         self._off: list[tuple[int, int]] = []
         self._typed: list[Typed] = []
+        self._held_until: dict[str, int] = {}  # until when a part of the bench has a fault that ends by itself
         self._over = False  # nobody types anything after the end
         target.on_console = self._console.extend
         eeprom = target.bench.eeprom
@@ -114,6 +118,9 @@ class Simulation:
             Refill: self._refill,
             EepromWrite: lambda event: eeprom.overwrite(event.address, event.data),
             EepromDead: lambda event: eeprom.die(),
+            Stall: lambda event: self._hold(target.bench.motor, "stalled", event.for_ns),
+            Occlusion: lambda event: self._hold(target.bench.line, "occluded", event.for_ns),
+            Temperature: lambda event: target.bench.set_temperature(event.millicelsius, target.now_ns()),
         }
 
     def run(self, progress: Progress) -> Result:
@@ -145,6 +152,13 @@ class Simulation:
             now = self._target.now_ns()
             self._off.append((now, now + for_ns))
             self._target.power_cut(for_ns)
+
+    def _hold(self, part: object, fault: str, for_ns: int) -> None:
+        """A part of the bench has a fault for so long; one that comes again meanwhile lasts until the later end."""
+        until = self._target.now_ns() + for_ns
+        self._held_until[fault] = max(until, self._held_until.get(fault, 0))
+        setattr(part, fault, True)
+        self._target.at(until, lambda: setattr(part, fault, self._target.now_ns() < self._held_until[fault]))
 
     def _type(self, number: int, line: str) -> None:
         """An event types a line."""

@@ -177,7 +177,7 @@ class Wiring:
 
     def refresh(self) -> None:
         """Give the pump's digital inputs the levels that the bench has now."""
-        self._input(pins.DIAG, self._bench.motor.stalled)
+        self._input(pins.DIAG, self._bench.motor.fault)
         self._input(pins.DOSE, not self._bench.sensors.dose_button)
         if self._bench.i2c.held:
             self._input(pins.SDA, False)

@@ -10,8 +10,8 @@ class Motor:
     """Counts pulses on STEP, and makes steps of those it is powered and free to follow.
 
     pulses: rising edges of STEP. steps: real steps, forward minus backward. step_times: the true time of each
-    real step, ns. drive: powered. direction: True is backward. stalled: pulses move nothing, and the driver's
-    DIAG is high. indices: pulses of the rotor index so far.
+    real step, ns. drive: powered. direction: True is backward. stalled: pulses move nothing, which the driver does
+    not notice at such speeds. fault: the driver's DIAG is high. indices: pulses of the rotor index so far.
 
     on_steps is called once for a run of real steps with (first_ns, interval_ns, signed count); on_step with
     the time of each real step, and on_index with that of each rotor index. All are called after the counters
@@ -28,6 +28,7 @@ class Motor:
         self.drive = False
         self.direction = False
         self.stalled = False
+        self.fault = False
         self.indices = 0
         self.on_steps: list[Callable[[int, int, int], None]] = []
         self.on_step: list[Callable[[int], None]] = []

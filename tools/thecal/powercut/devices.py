@@ -126,6 +126,11 @@ class Rtc:
         day, second = divmod(self._now(), 86_400)
         return (*self._date(day), second // 3_600, second // 60 % 60, second % 60)
 
+    def temperature(self) -> int:
+        """25 degrees, in quarters of one."""
+        self._board.advance(250)
+        return 100
+
     def set(self, *time: int) -> None:
         """Set it: the second begins now."""
         year, month, day, hour, minute, second = time

@@ -21,8 +21,7 @@ class Train:
     def __init__(self, clock: _Clock, steps: int) -> None:
         """steps: physical steps that the motor has made before."""
         self._clock = clock
-        self._made = steps
-        self._pulses = 0
+        self._made = self._first = steps
         self._powered = False
         self._trains: list[tuple[int, int, int]] = []  # begin us, interval us, steps; those that are over are dropped
         self._free_us = 0
@@ -41,7 +40,6 @@ class Train:
         self._settle()
         begin = max(self._clock.now_us, self._free_us)
         self._free_us = begin + interval_us * steps
-        self._pulses += steps
         if self._powered:
             self._trains.append((begin, interval_us, steps))
             self._all.append((begin, interval_us, steps))
@@ -88,8 +86,8 @@ class Train:
         return [time for time in times if time <= now]
 
     def read(self) -> int:
-        """Pulses commanded since the start."""
-        return self._pulses
+        """Pulses made since the start; those that a motor without power does not follow are left out."""
+        return self.steps() - self._first
 
 
 def steps_by(made: int, trains: list[tuple[int, int, int]] | tuple[tuple[int, int, int], ...], t_us: int) -> int:

@@ -20,7 +20,23 @@ from thecal.powercut.train import Train
 
 _CONFIG = PumpConfig()
 _BATTERY_MV = 3_900
+_DIE_MV = 709
 _BOARD_ID = board_id(_CONFIG.serial)
+
+
+class Rotor:
+    """The counter of rotor indices (lib/pulse_counter.py): one for each so many steps that the motor made."""
+
+    def __init__(self, train: Train) -> None:
+        self._train = train
+        self._first = self._indices()
+
+    def _indices(self) -> int:
+        return self._train.steps() // _CONFIG.steps_per_index
+
+    def read(self) -> int:
+        """Indices since the start."""
+        return self._indices() - self._first
 
 
 class Board:
@@ -37,6 +53,7 @@ class Board:
         self.rtc = Rtc(self, snapshot.rtc)
         self.train = Train(self, snapshot.steps)
         self.counter = self.train
+        self.rotor = Rotor(self.train)
         self.scratch = list(snapshot.scratch)
         self.reset_cause = snapshot.cause
         self.fluid_pl = snapshot.fluid_pl
@@ -98,7 +115,7 @@ class Board:
         """CPython has no heap to lock."""
 
     heap_unlock = heap_lock
-    PRESSURE, BATTERY, LEVEL = range(3)
+    PRESSURE, BATTERY, LEVEL, DIE = range(4)
 
     @staticmethod
     def board_id() -> bytes:
@@ -111,14 +128,20 @@ class Board:
         self.train.power(bool(on))
 
     def millivolts(self, channel: int) -> int:
-        """A full battery, no pressure, and the level of what is really left."""
+        """A full battery, no pressure, a cool processor, and the level of what is really left."""
         if channel == self.BATTERY:
             return _BATTERY_MV // BATTERY_DIVIDER
         if channel == self.PRESSURE:
             return PRESSURE_ZERO_MV
+        if channel == self.DIE:
+            return _DIE_MV
         left_pl = max(0, self.fluid_pl - self.train.steps() * _CONFIG.pl_per_step)
         capacity_pl = _CONFIG.reservoir_nl * 1_000
         return LEVEL_EMPTY_MV + (LEVEL_FULL_MV - LEVEL_EMPTY_MV) * min(left_pl, capacity_pl) // capacity_pl
+
+    @staticmethod
+    def driver_fault() -> bool:
+        return False
 
     @staticmethod
     def take_press() -> bool:

@@ -40,6 +40,8 @@ class Pin:
         if level is None:
             if self.number == pins.DOSE:
                 return 0 if self.world.bench.sensors.dose_button else 1
+            if self.number == pins.DIAG:
+                return int(self.world.bench.motor.fault)
             return self._level
         self._level = level
         _drive(self.world, self.number, bool(level))
@@ -77,9 +79,10 @@ def _drive(world: World, number: int, level: bool) -> None:
 class ADC:
     """An analogue input. The RP2040's 12 bits come as 16, the upper ones repeated below."""
 
-    def __init__(self, pin: Pin) -> None:
-        self._channel = pins.ADC.index(pin.number)
-        self._world = pin.world
+    def __init__(self, pin: Pin | int) -> None:
+        """pin: an analogue input, or the number of a channel."""
+        self._channel = pin if isinstance(pin, int) else pins.ADC.index(pin.number)
+        self._world = worlds.world()
 
     def read_u16(self) -> int:
         """Convert now."""

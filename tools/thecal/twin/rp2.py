@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from thecal.models import pins
 from thecal.twin import world as worlds
 from thecal.twin.machine import Pin
 
@@ -89,7 +90,8 @@ class StateMachine:
     ) -> None:
         self._world = worlds.world()
         self._trains = _Trains(self._world) if set_base is not None else None
-        self._zero = self._world.bench.motor.pulses
+        self._rotor = in_base is not None and in_base.number == pins.ROTOR
+        self._zero = self._edges()
         self.number = number
 
     def active(self, on: int) -> None:
@@ -112,8 +114,12 @@ class StateMachine:
         """The counter's two instructions: what they bring is read by get()."""
 
     def get(self) -> int:
-        """Pulses on the STEP pin since this machine was made."""
+        """Pulses on the pin, STEP or ROTOR, since this machine was made."""
         world = self._world
         if world.trains is not None:
             world.trains.flush(world.now_ns)
-        return world.bench.motor.pulses - self._zero
+        return self._edges() - self._zero
+
+    def _edges(self) -> int:
+        motor = self._world.bench.motor
+        return motor.indices if self._rotor else motor.pulses
