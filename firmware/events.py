@@ -8,6 +8,8 @@ import struct
 from firmware.alarms import TABLE as ALARMS
 from firmware.boluses import KINDS
 from firmware.civil import iso
+from firmware.resets import CAUSES, ENDINGS, ERRORS, TASKS
+from firmware.selftest import TESTS
 
 INFO = "info"
 
@@ -47,11 +49,16 @@ TABLE = (
     ("trial_end", INFO, ("how",)),
     ("score", INFO, ("pain", "spasticity", "effects")),
     ("battery_fitted", INFO, ("used_uas",)),
+    ("run_ended", "medium", ("ending", "task", "error")),
+    ("self_test", "high", ("test",)),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
-CAUSES = ("power_on", "watchdog", "commanded")
 NAMES = {
     "cause": CAUSES,
+    "ending": ENDINGS,
+    "task": TASKS,
+    "error": ERRORS,
+    "test": TESTS,
     "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve", "stop", "bolus"),
     "by": ("operator",),
     "record": ("ledger", "prescription", "calibration", "counters", "bolus", "diary"),
