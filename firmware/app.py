@@ -100,7 +100,7 @@ class App:
 
     def schedule(self):
         """Lay out the prescription in force over the week."""
-        if self.records.prescription is not None:
+        if self.records.prescription is not None and self.selftest.records_hold():
             self.dosing.schedule = self.courses.schedule()
         self.selftest.schedule_laid()
 

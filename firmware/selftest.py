@@ -135,13 +135,23 @@ class SelfTest:
 
     # -- what is dosed by -------------------------------------------------------------------------------------
 
-    def schedule_laid(self):
-        """The weekly course is about to be used: prescription and calibration must be those of the records."""
+    def records_hold(self):
+        """Whether prescription and calibration, which are about to be used, are those of the records."""
         if not self._prescription():
             self._fail(PRESCRIPTION)
         elif not self._calibration():
             self._fail(CALIBRATION)
+        else:
+            return True
+        return False
+
+    def schedule_laid(self):
+        """The weekly course of the dosing is a new one."""
         self._schedule_crc = self._course_crc()
+
+    def status(self):
+        """Lines of `key: value`."""
+        return ["self_test: " + ("passed" if self.failed < 0 else TESTS[self.failed])]
 
     def _prescription(self):
         records = self._app.records

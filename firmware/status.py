@@ -46,12 +46,12 @@ def lines(app):
     yield "commanded_resets: %d" % counters.commanded_resets
     yield "assumed_steps: %d" % counters.assumed_steps
     yield "retired_pages: %d" % len(app.records.retired.pages)
-    yield "reset_cause: " + events.CAUSES[app.board.reset_cause]
+    yield "reset_cause: " + events.CAUSES[app.resets.cause]
     yield "refused_lines: %d" % app.console.refused
     yield "pulses: %d" % pulses
     if book.state == ledger.PAUSED:
         yield "stop_left_s: %d" % app.stop_left
-    for part in (app.therapy, app.courses, app.reservoir, app.battery):
+    for part in (app.selftest, app.therapy, app.courses, app.reservoir, app.battery):
         for line in part.status():
             yield line
 
