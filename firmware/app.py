@@ -14,8 +14,8 @@ from firmware.later import Later
 from firmware.operations import Operations
 from firmware.pages import DIARY, EVENT, FAULT
 from firmware.records import Records
-from firmware.resets import Resets
 from firmware.reservoir import Reservoir
+from firmware.resets import Resets
 from firmware.rings import Ring
 from firmware.selftest import SelfTest
 from firmware.signals import Signals

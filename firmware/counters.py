@@ -80,8 +80,9 @@ class Counters:
         self.assumed_steps = min(_U48, self.assumed_steps + assumed_steps)
 
     def count_bite(self, now):
-        """The watchdog has bitten, or an exception has ended a run. now: pump time of this start, s. Returns whether it is
-        the third within ten minutes of the first. After a clock that went back nobody knows how long it was: no time."""
+        """The watchdog has bitten, or an exception has ended a run. now: pump time of this start, s. Returns whether it
+        is the third within ten minutes of the first. After a clock that went back nobody knows how long it was: no
+        time."""
         gap = min(max(0, now - self.bite_at), _U16) if self.bite_at else _U16
         loop = self.bite_at > 0 and self.bite_gap + gap <= _LOOP_S
         self.bite_at, self.bite_gap = max(1, now), gap

@@ -29,9 +29,9 @@ class Executive:
     """Runs the table for ever."""
 
     def __init__(self, board, starting, middle, supervisor, background):
-        """board: ticks_ms, ticks_add, ticks_diff, wait, mark. starting: tasks at the start of every frame. middle: tasks in
-        the middle of every n-th. background: function(input waits) run every turn, for console and log; it returns the
-        longest time (ms) until it must run again."""
+        """board: ticks_ms, ticks_add, ticks_diff, wait, mark. starting: tasks at the start of every frame. middle:
+        tasks in the middle of every n-th. background: function(input waits) run every turn, for console and log; it
+        returns the longest time (ms) until it must run again."""
         self._board = board
         self._starting = starting
         self._middle = middle

@@ -194,30 +194,34 @@ class SelfTest:
                 self.failed = _PASSED
                 app.alarms.gone(alarms.SELF_TEST_FAILED)
             return
-        test = self._piece()
+        test = self._read_back()
+        if test == _PASSED:
+            test = self._piece()
         if test != _PASSED:
             self._fail(test)
             app.apply()
 
-    def _piece(self):
+    def _read_back(self):
         """The test that fails, or -1."""
         board = self._app.board
         if not board.drive_follows():
             return OUTPUTS
-        if not board.watchdog_armed():
-            return WATCHDOG
+        return _PASSED if board.watchdog_armed() else WATCHDOG
+
+    def _piece(self):
+        """The test that fails, or -1."""
         turn = self._turn = (self._turn + 1) & 3
         if turn == 1:
             return _PASSED if self._prescription() else PRESCRIPTION
-        if turn == 3:
-            if self._course_crc() != self._schedule_crc:
-                return SCHEDULE
-            if not self._calibration():
-                return CALIBRATION
-            at = self._at
-            self._at = (at + _SLICE) % _BUFFER
-            return _PASSED if march(self.buffer, at, at + _SLICE) else RAM
-        return _PASSED if self._image is None or self._image.work() else IMAGE
+        if turn != 3:
+            return _PASSED if self._image is None or self._image.work() else IMAGE
+        if self._course_crc() != self._schedule_crc:
+            return SCHEDULE
+        if not self._calibration():
+            return CALIBRATION
+        at = self._at
+        self._at = (at + _SLICE) % _BUFFER
+        return _PASSED if march(self.buffer, at, at + _SLICE) else RAM
 
 
 class _Image:
@@ -227,19 +231,20 @@ class _Image:
         self._names = []
         self._digests = {}
         self._file = None
-        self._digest = None
+        self._digest = sha256()
         self._buffer = bytearray(_PIECE)
 
     def work(self):
         """The next piece. Returns whether all is well so far."""
         try:
-            if self._file is None:
-                self._next()
-            count = self._file.readinto(self._buffer)
+            file = self._file
+            if file is None:
+                file = self._next()
+            count = file.readinto(self._buffer)
             if count:
                 self._digest.update(memoryview(self._buffer)[:count])
                 return True
-            self._file.close()
+            file.close()
             self._file = None
             return hexlify(self._digest.digest()).decode() == self._digests[self._names.pop()]
         except (OSError, ValueError, KeyError):
@@ -251,5 +256,6 @@ class _Image:
             with open(image.root + image.MANIFEST) as file:
                 self._digests = json.load(file)["files"]
             self._names = list(self._digests)
-        self._file = open(image.root + self._names[-1], "rb")  # noqa: SIM115 - read in many pieces
+        self._file = file = open(image.root + self._names[-1], "rb")  # noqa: SIM115 - read in many pieces
         self._digest = sha256()
+        return file

@@ -21,8 +21,8 @@ class Supervisor:
     """Every task must have checked in within its deadline, or the watchdog is not fed and bites."""
 
     def __init__(self, feed, board, stop):
-        """feed: function that feeds the watchdog. board: ticks_ms, ticks_diff. stop: function(ending, number of a task),
-        called whenever it would have been time to feed, once the feed has stopped; ending: LATE, TOO_FAST or TOO_SLOW."""
+        """feed: function that feeds the watchdog. board: ticks_ms, ticks_diff. stop: function(ending, number of a task)
+        with ending LATE, TOO_FAST or TOO_SLOW, called whenever it would be time to feed, once the feed has stopped."""
         self._feed = feed
         self._board = board
         self._stop = stop

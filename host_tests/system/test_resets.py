@@ -49,7 +49,8 @@ def endings(result: Result) -> list[tuple[Any, ...]]:
 
 @pytest.mark.requirement("F11", "I10")
 def test_three_bites_in_ten_minutes_latch_until_an_operator_clears() -> None:
-    events = [hang(60), cut(90), hang(200), cut(230, 100), hang(500), cut(540), hang(600), cut(630), line(700, "resume")]
+    cuts = [cut(90), cut(230, 100), cut(540), cut(630)]
+    events = [*cuts, *map(hang, (60, 200, 500, 600)), line(700, "resume")]
     result = run(800, *events)
     summary: Summary = result.summary
     assert summary.alarms_active == ["reset_loop"]
@@ -61,7 +62,7 @@ def test_three_bites_in_ten_minutes_latch_until_an_operator_clears() -> None:
     assert {ending[:2] for ending in endings(result)} == {("hang", "background")}
     cleared = run(800, *events, line(750, "clear"), line(751, "resume"))
     assert cleared.summary.alarms_active == []
-    assert [t for t in cleared.step_times_ns if t > 506 * S][0] > 751 * S
+    assert next(t for t in cleared.step_times_ns if t > 506 * S) > 751 * S
 
 
 @pytest.mark.requirement("F11", "I10")
@@ -253,10 +254,11 @@ def test_a_task_that_stops_checking_in_is_named_after_the_bite(name: str, monkey
     monkeypatch.undo()
     assert boots(result)[:2] == ["power_on", "watchdog"]
     assert endings(result)[0] == ("late", name, "other")
-    restarted = next(event.t_ns for event in result.events if event.code == "boot" and event.details["cause"] != "power_on")
+    restarted = [event.t_ns for event in result.events if event.code == "boot"][1]
     assert not [t for t in result.step_times_ns if restarted - 5 * S < t < restarted]
     missed = next(event.details for event in result.events if event.code == "missed" and event.t_ns >= restarted)
-    assert (missed["why"], 5 <= missed["seconds"] <= 9) == ("hang", True)
+    assert missed["why"] == "hang"
+    assert 5 <= int(missed["seconds"]) <= 9
     assert result.summary.resets["watchdog"] >= 1
 
 

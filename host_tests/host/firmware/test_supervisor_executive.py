@@ -154,7 +154,7 @@ def test_a_task_that_does_not_check_in_stops_the_feed_within_its_deadline(place:
 @pytest.mark.parametrize("every_ms", [0, 1, 10, 40, 49])
 @pytest.mark.parametrize("healthy_ms", [0, 1_000, 0x3FFFFFFF - 500])
 def test_a_loop_that_has_run_away_is_not_fed(every_ms: int, healthy_ms: int):
-    """It looks again and again, and every task has checked in: beyond four times in a quarter of a second it starves."""
+    """It looks again and again, and every task has checked in: over four times in a quarter of a second it starves."""
     rig = Rig(begin_ms=healthy_ms)
     rig.supervisor.supervise(1, ())
     for _ in range(1_000):
