@@ -1,4 +1,4 @@
-"""Why the pump has started, whether it starts too often, and the proof that the watchdog bites (F11; R27; invariant 10).
+"""Why the pump has started, whether it does too often, and the proof that the watchdog bites (F11; R27; invariant 10).
 
 Three starts within ten minutes that nobody ordered (bites of the watchdog and exceptions alike: either way the pump has
 given up) latch the safe state: alarm `reset_loop`, until an operator's `clear`. Power cuts are none of them, nor do
@@ -87,8 +87,8 @@ class Resets:
         return _TEST_MS if self.cause == _WATCHDOG_TEST else 0
 
     def prove_watchdog(self):
-        """Let the watchdog bite, if it never has under this firmware; outputs are safe, nothing was logged. Only that of
-        a programmed pump: what is proved must be recorded. Returns False if it did not bite in time."""
+        """Let the watchdog bite, if it never has under this firmware; outputs are safe, nothing was logged. Only on a
+        programmed pump: what is proved must be recorded. Returns False if it did not bite in time."""
         app = self._app
         counters = app.records.counters
         if not app.records.recovered[0] or counters.proved == firmware_number():
