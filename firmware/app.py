@@ -17,7 +17,9 @@ from firmware.pages import DIARY, EVENT, FAULT
 from firmware.pressure import Pressure
 from firmware.records import Records
 from firmware.reservoir import Reservoir
+from firmware.resets import Resets
 from firmware.rings import Ring
+from firmware.selftest import SelfTest
 from firmware.signals import Signals
 from firmware.supervisor import Supervisor
 from firmware.temperature import EVERY_FRAMES, Temperature
@@ -31,6 +33,7 @@ _CLOCK_LATE_MS = 400
 _EEPROM_DEAD_MS = 5_000
 _LEVEL_FRAMES = 4  # an empty reservoir is to be noticed within 10 s
 _BATTERY_FRAMES = 30  # a mean of ten samples within 15 min
+_CHECK_FRAMES = 5
 
 
 class App:
@@ -40,6 +43,7 @@ class App:
         """board: firmware.board.Board."""
         self.began = board.ticks_ms()
         self.board = board
+        self.resets = Resets(self)
         self.records = Records(board.eeprom, board.scratch, board.board_id())
         self.ledger = self.records.ledger
         self.cascade = self.records.cascade
@@ -64,6 +68,7 @@ class App:
         self.pressure = Pressure(self)
         self.temperature = Temperature(self)
         self.operations = Operations(self)
+        self.selftest = SelfTest(self)
         self.programming = None  # programming.Programming, once it is loaded
         self.console = Console(board)
         self._later = Later(self)
@@ -81,8 +86,9 @@ class App:
                 Task("level", self.reservoir.sense, every=_LEVEL_FRAMES, deadline=_LEVEL_FRAMES + 3),
                 Task("battery", self.battery.sense, every=_BATTERY_FRAMES, deadline=_BATTERY_FRAMES + 3),
                 Task("temperature", self.temperature.sense, every=EVERY_FRAMES, deadline=EVERY_FRAMES + 3),
+                Task("check", self.selftest.work, every=_CHECK_FRAMES, deadline=_CHECK_FRAMES + 3),
             ),
-            Supervisor(board.feed),
+            Supervisor(board.feed, board, self._starve),
             self._background,
         )
         self.turn = self._executive.turn  # runs what is due, then sleeps until the next due time or a console byte
@@ -103,8 +109,9 @@ class App:
 
     def schedule(self):
         """Lay out the prescription in force over the week."""
-        if self.records.prescription is not None:
+        if self.records.prescription is not None and self.selftest.records_hold():
             self.dosing.schedule = self.courses.schedule()
+        self.selftest.schedule_laid()
 
     def take_up_schedule(self):
         """Prescription or calibration has changed: dose by it from now on."""
@@ -155,6 +162,11 @@ class App:
         elif mode == HELD:
             self.board.drive(False)  # a fault stops the motor in the middle of its stroke (R15)
         self.changed()
+
+    def _starve(self, ending, task):
+        """The watchdog is fed no more. Nothing runs until it bites, so that what is missed is known."""
+        self.board.note(ending, task)
+        self.board.starve()
 
     # -- tasks ------------------------------------------------------------------------------------------------
 

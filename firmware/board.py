@@ -36,6 +36,8 @@ _GC_WHEN_FULL = const(-1)
 _I2C_HZ = const(400_000)
 _I2C_TIMEOUT_US = const(5_000)  # of a whole transfer; the longest, a page, takes 1.7 ms
 _WATCHDOG_MS = const(5_000)  # a start takes up to 2.7 s, with a bus that fails 4.3 s; RP2040's limit is 8,388 ms
+_BITE_MS = const(6_000)  # within it the watchdog bites, if it works
+_PERIOD_MS = const(1_000)  # of control: steps that were commanded end within it
 _WATCHDOG_CTRL = 0x40058000
 _WATCHDOG_ENABLE = 0x40000000
 # Watchdog scratch registers 0-3 survive every reset but power-on (RP2040 data sheet 4.7). Their addresses are no small
@@ -43,13 +45,25 @@ _WATCHDOG_ENABLE = 0x40000000
 _SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
 _SCRATCH_4 = 0x4005801C
 _TIMED_OUT = 0x6AB73121  # what the SDK leaves in scratch 4 while the watchdog is armed; a commanded reset leaves 0
+# Scratch 5-7 are the application's: the boot ROM reads them only if 4 holds its own mark (data sheet 2.8.1.1), and the
+# SDK writes them only beside that mark. How the last run ended, starts that are not in the EEPROM yet, what runs now.
+_ENDING = 0x40058020
+_UNBOOKED = 0x40058024
+_RUNNING = 0x40058028
+_VALID = const(0x2A500000)  # whatever else these words hold was not written by us
+_VALID_MASK = 0x3FF00000
+_LOOP = const(3)  # so many starts in a row that came to nothing can be heard
+_LOOP_HZ = const(1_000)
 _STEP_MACHINE = const(0)
 _COUNT_MACHINE = const(4)  # on the other PIO block
 _ROTOR_MACHINE = const(5)  # the same program, on the same block
 
 IMAGE_ROOT = "/"  # where the flashed files lie
 
-POWER_ON, WATCHDOG, COMMANDED = range(3)
+POWER_ON, WATCHDOG, COMMANDED, EXCEPTION, RESET_LOOP, WATCHDOG_TEST = range(6)  # as resets.CAUSES
+HANG, LATE, TOO_FAST, TOO_SLOW, BY_EXCEPTION, BY_TEST, ORDERED = range(7)  # as resets.ENDINGS
+_ERRORS = (MemoryError, OSError, ValueError, TypeError, IndexError, KeyError, AttributeError, NameError, RuntimeError)
+_ERRORS += (OverflowError, ZeroDivisionError, ImportError, SystemExit, KeyboardInterrupt)  # as resets.ERRORS, from 1
 PRESSURE, BATTERY, LEVEL, DIE = range(len(_ADC) + 1)  # channels of Board.millivolts
 
 ticks_ms = time.ticks_ms
@@ -58,7 +72,7 @@ ticks_add = time.ticks_add
 ticks_diff = time.ticks_diff
 
 
-_armed = None  # the watchdog and the cause of the last reset, once arm() has run
+_armed = None  # the watchdog, the cause of the last reset and how the run before it ended, once arm() has run
 
 
 def arm():
@@ -69,7 +83,65 @@ def arm():
     # over the heap: of 78 kB that are free then, no 2 kB in one piece.
     gc.threshold(_GC_IMPORTING)
     cause = _reset_cause()
-    _armed = (WDT(timeout=_WATCHDOG_MS), cause)
+    if cause == POWER_ON:
+        _write(_UNBOOKED, 0)
+        _write(_RUNNING, 0)
+        _write(_ENDING, 0)
+    word = _read(_ENDING)
+    ended = (word & 0xF, word >> 4 & 0xFF, word >> 12 & 0xFF)
+    if not word:  # nothing was noted: all that is known is what was running
+        ended = (HANG if cause == WATCHDOG else ORDERED, _read(_RUNNING), 0)
+    if cause == COMMANDED and ended[0] == BY_EXCEPTION:
+        cause = EXCEPTION
+    elif cause == WATCHDOG and ended[0] == BY_TEST:
+        cause = WATCHDOG_TEST
+    if cause in (WATCHDOG, EXCEPTION):
+        _write(_UNBOOKED, min(unbooked() + 1, 0xFF))
+    _write(_ENDING, 0)
+    _armed = (WDT(timeout=_WATCHDOG_MS), cause, ended)
+    if unbooked() >= _LOOP:  # none of these starts may have come to where an alarm can be raised
+        PWM(Pin(_BUZZER), freq=_LOOP_HZ, duty_u16=_HALF_DUTY)
+        Pin(_LED, Pin.OUT, value=1)
+
+
+def _read(address):
+    word = machine.mem32[address] & 0x3FFFFFFF
+    return word & 0xFFFFF if word & _VALID_MASK == _VALID else 0
+
+
+def _write(address, value):
+    machine.mem32[address] = _VALID | value
+
+
+def note(ending, task=None, error=0):
+    """Note why this run ends, for the next start. ending: HANG..ORDERED; task: of resets.TASKS, None: the one that
+    runs; error: of resets.ERRORS. Allocates nothing."""
+    _write(_ENDING, ending | (_read(_RUNNING) if task is None else task) << 4 | error << 12)
+
+
+def note_error(error):
+    """Note that this run ends by an exception."""
+    number = 0
+    for index, kind in enumerate(_ERRORS):
+        if isinstance(error, kind):
+            number = index + 1
+            break
+    note(BY_EXCEPTION, None, number)
+
+
+def mark(task):
+    """Note what runs now (of resets.TASKS): after a hang nothing else tells. Allocates nothing."""
+    machine.mem32[_RUNNING] = _VALID | task
+
+
+def unbooked():
+    """Starts after a bite or an exception that are not in the EEPROM yet, this one included; 0..255."""
+    return _read(_UNBOOKED)
+
+
+def booked():
+    """They are now."""
+    _write(_UNBOOKED, 0)
 
 
 def disarm():
@@ -152,14 +224,16 @@ class Board:
             raise RuntimeError("watchdog: not armed")
         gc.collect()
         gc.threshold(_GC_WHEN_FULL)
-        self.watchdog, self.reset_cause = _armed
+        self.watchdog, self.reset_cause, self.ended = _armed
         self._drive = Pin(_DRIVE, Pin.OUT, value=0)
+        self._driven = 0  # what DRIVE was told
         Pin(_DIR, Pin.OUT, value=0)
         self._led = Pin(_LED, Pin.OUT, value=0)
         self._buzzer = None  # machine.PWM while it sounds
         Pin(_BUZZER, Pin.OUT, value=0)
         self._adc = tuple([ADC(Pin(number)) for number in _ADC] + [ADC(_DIE)])
-        button = Button(Pin(_DOSE, Pin.IN, Pin.PULL_UP))
+        self._dose = Pin(_DOSE, Pin.IN, Pin.PULL_UP)
+        button = Button(self._dose)
         self.take_press = button.take
         self.button_down = button.down
         write_protect = Pin(_WP, Pin.OUT, value=1)
@@ -170,7 +244,7 @@ class Board:
         i2c = I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)  # pyright: ignore[reportCallIssue]
         self.eeprom = AT24C256(i2c, write_protect, time.sleep_ms)
         self.rtc = DS3231(i2c)
-        step = Pin(_STEP, Pin.OUT, value=0)
+        self._step = step = Pin(_STEP, Pin.OUT, value=0)
         self.train = StepTrain(_STEP_MACHINE, step)
         self.counter = PulseCounter(_COUNT_MACHINE, step)
         self.rotor = PulseCounter(_ROTOR_MACHINE, Pin(_ROTOR, Pin.IN, Pin.PULL_DOWN))
@@ -198,13 +272,53 @@ class Board:
         """8 bytes that no other board has: the unique number of its flash chip."""
         return machine.unique_id()
 
+    note = staticmethod(note)
+    mark = staticmethod(mark)
+    unbooked = staticmethod(unbooked)
+    booked = staticmethod(booked)
+
     def feed(self):
         """Feed the watchdog. Called by the supervisor only."""
         self.watchdog.feed()
 
+    def starve(self):
+        """Wait for the bite, the motor unpowered as soon as the steps under way are made. Should none come, restart.
+        Never returns."""
+        time.sleep_ms(_PERIOD_MS)
+        self.drive(False)
+        time.sleep_ms(_BITE_MS)
+        restart()
+
     def drive(self, on):
         """Power the motor driver, or cut it."""
-        self._drive.value(1 if on else 0)
+        self._driven = 1 if on else 0
+        self._drive.value(self._driven)
+
+    # -- what the self-test reads back ------------------------------------------------------------------------
+
+    def drive_follows(self):
+        """Whether the DRIVE pad has the level it was told."""
+        return self._drive.value() == self._driven
+
+    def step_low(self):
+        """Whether the STEP pad is low, as it is between trains."""
+        return self._step.value() == 0
+
+    def watchdog_armed(self):
+        """Whether the watchdog's timer is enabled."""
+        return bool(machine.mem32[_WATCHDOG_CTRL] & _WATCHDOG_ENABLE)
+
+    def dose_pressed(self):
+        """Whether the DOSE button is pressed now."""
+        return not self._dose.value()
+
+    def tone_works(self):
+        """Whether the buzzer's PWM takes a frequency; nothing sounds. That the buzzer itself does cannot be told."""
+        pwm = PWM(Pin(_BUZZER), freq=_LOOP_HZ, duty_u16=0)
+        works = _LOOP_HZ * 99 // 100 <= pwm.freq() <= _LOOP_HZ * 101 // 100
+        pwm.deinit()
+        Pin(_BUZZER, Pin.OUT, value=0)
+        return works
 
     def driver_fault(self):
         """Whether the motor driver reports a fault (DIAG high)."""

@@ -29,7 +29,7 @@ class Courses:
         self.priming = None  # priming.Priming, once it is loaded
         self._begun = None  # the Course that at_commit() made last, until it is in force and logged
         self._begins_bridge = self._ends_trial = False  # whether it does
-        self._unsaved = None  # the prescription whose Course has still to be stored
+        self.unsaved = None  # the prescription whose Course has still to be stored
         self._wait = 0  # frames until that is tried again
 
     # -- what is in force -------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Courses:
             self._store_later(_without_bridge(course))
             self._app.log.log("bridge_end", how=_DONE, given_nl=given)
             self._app.take_up_schedule()
-        if self._unsaved is not None:
+        if self.unsaved is not None:
             self._store()
 
     def _trial_ended(self, how):
@@ -129,20 +129,20 @@ class Courses:
         """What has happened is in force at once, whatever the EEPROM says to it."""
         rx = self._app.records.prescription
         rx.course = course
-        self._unsaved = rx
+        self.unsaved = rx
         self._wait = 0
 
     def _store(self):
         app = self._app
-        if self._unsaved is not app.records.prescription:
-            self._unsaved = None  # a later commit has stored more
+        if self.unsaved is not app.records.prescription:
+            self.unsaved = None  # a later commit has stored more
             return
         if self._wait:
             self._wait -= 1
             return
         try:
-            app.records.commit_prescription(self._unsaved)
-            self._unsaved = None
+            app.records.commit_prescription(self.unsaved)
+            self.unsaved = None
         except OSError:
             self._wait = _STORE_EVERY
             app.log.log("write_failed", record=1)
@@ -159,7 +159,7 @@ class Courses:
             rx.course = old
             self._app.log.log("write_failed", record=1)
             raise ValueError("%s: the EEPROM refused it (%s); it goes on" % (name, error))
-        self._unsaved = None
+        self.unsaved = None
 
     # -- console ----------------------------------------------------------------------------------------------
 

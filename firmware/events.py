@@ -8,6 +8,8 @@ import struct
 from firmware.alarms import TABLE as ALARMS
 from firmware.boluses import KINDS
 from firmware.civil import iso
+from firmware.resets import CAUSES, ENDINGS, ERRORS, TASKS
+from firmware.selftest import TESTS
 
 INFO = "info"
 
@@ -52,12 +54,17 @@ TABLE = (
     ("free_motion", "high", ("steps", "volume_nl")),
     ("occlusion", "high", ("found", "millivolts")),
     ("temperature", "high", ("celsius", "die_celsius")),
+    ("run_ended", "medium", ("ending", "task", "error")),
+    ("self_test", "high", ("test",)),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
-CAUSES = ("power_on", "watchdog", "commanded")
 NAMES = {
     "cause": CAUSES,
     "why": ("start_up", "hang", "stop_alarm", "late", "no_reserve", "stop", "bolus", "stall"),
+    "ending": ENDINGS,
+    "task": TASKS,
+    "error": ERRORS,
+    "test": TESTS,
     "by": ("operator",),
     "found": ("none", "threshold", "trend", "sensor"),
     "record": ("ledger", "prescription", "calibration", "counters", "bolus", "diary"),

@@ -6,6 +6,8 @@ task starts another, none is added at run time, none runs in an interrupt.
 
 from micropython import const
 
+from firmware import resets
+
 FRAME_MS = const(1_000)
 _HALF_MS = const(500)
 
@@ -16,6 +18,7 @@ class Task:
     def __init__(self, name, run, every=1, deadline=3):
         """run: function(late_ms). every: frames between two runs. deadline: most frames between two check-ins."""
         self.name = name
+        self.number = resets.number(name)
         self.run = run
         self.every = every
         self.deadline = deadline
@@ -26,9 +29,9 @@ class Executive:
     """Runs the table for ever."""
 
     def __init__(self, board, starting, middle, supervisor, background):
-        """board: ticks_ms, ticks_add, ticks_diff, wait. starting: tasks at the start of every frame. middle: tasks in
-        the middle of every n-th. background: function(input waits) run every turn, for console and log; it returns the
-        longest time (ms) until it must run again."""
+        """board: ticks_ms, ticks_add, ticks_diff, wait, mark. starting: tasks at the start of every frame. middle:
+        tasks in the middle of every n-th. background: function(input waits) run every turn, for console and log; it
+        returns the longest time (ms) until it must run again."""
         self._board = board
         self._starting = starting
         self._middle = middle
@@ -63,9 +66,12 @@ class Executive:
         skipped = late // FRAME_MS
         self.number += 1 + skipped
         number = self.number
+        mark = self._board.mark
         for task in self._starting:
+            mark(task.number)
             task.run(late)
             task.checked_in = number
+        mark(resets.BACKGROUND)
         ahead = FRAME_MS * (1 + skipped)
         for task in self._middle:
             if number - task.checked_in >= task.every:
@@ -77,8 +83,11 @@ class Executive:
     def _run_middle(self, late):
         self._in_middle = False
         number = self.number
+        mark = self._board.mark
         for task in self._middle:
             if number - task.checked_in >= task.every:
+                mark(task.number)
                 task.run(late)
                 task.checked_in = number
+        mark(resets.BACKGROUND)
         self._due = self._board.ticks_add(self._due, _HALF_MS)

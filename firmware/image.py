@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from micropython import const
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _MODULES = "firmware/modules.pack"
 _PIECE = const(4_096)
 _ENOENT = const(2)
@@ -23,26 +23,27 @@ _FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)  # what stat says of a file
 _POINT = "/modules"
 
 _mounted = None  # the modules, while they can be imported
+root = None  # where the files of the image lie, once it is known to be whole
 
 
-def fault(root):
-    """Why the image under root (for instance "/") must not run, or None if every file is what the manifest says."""
+def fault(place):
+    """Why the image under place (for instance "/") must not run, or None if every file is what the manifest says."""
     try:
-        with open(root + _MANIFEST) as file:
+        with open(place + MANIFEST) as file:
             files = json.load(file)["files"]
         buffer = bytearray(_PIECE)
         for name in files:
-            if _hash(root + name, buffer) != files[name]:
+            if _hash(place + name, buffer) != files[name]:
                 return name + ": not what was flashed"
-        return _stranger(root, files)
+        return _stranger(place, files)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the image, the pump must not start
         return "manifest: %s" % error
 
 
-def _stranger(root, files):
+def _stranger(place, files):
     """A code file that the manifest does not name, and that an import could find in place of one that it does."""
     for folder in ("", "lib/", "firmware/"):
-        for name in os.listdir(root + folder if folder else root):
+        for name in os.listdir(place + folder if folder else place):
             if (name.endswith(".py") or name.endswith(".mpy")) and folder + name not in files:  # noqa: PIE810 - MicroPython
                 return folder + name + ": was not flashed"
     return None
@@ -104,11 +105,12 @@ class Modules:
         return file
 
 
-def serve(root):
-    """From now on modules come from the file of modules under root, or are part of MicroPython: whatever else lies on
+def serve(place):
+    """From now on modules come from the file of modules under place, or are part of MicroPython: whatever else lies on
     the board cannot be imported, nor is it looked for, which takes 3 ms each time. Raises OSError or ValueError."""
-    global _mounted
-    _mounted = Modules(root + _MODULES)
+    global _mounted, root
+    root = place
+    _mounted = Modules(place + _MODULES)
     os.mount(_mounted, _POINT)
     sys.modules["firmware"].__path__ = _POINT  # pyright: ignore[reportAttributeAccessIssue]
     sys.path[:] = [".frozen"]  # empty, it would hide what is loaded already

@@ -15,6 +15,7 @@ def run():
         App(hardware).run()
     except BaseException as error:  # noqa: BLE001 - the last line of defence: nothing may pass it
         board.safe_outputs()
+        board.note_error(error)
         if hardware is not None:
             hardware.note_exception(error)
     board.restart()

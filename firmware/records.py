@@ -22,7 +22,7 @@ class Records:
     def __init__(self, eeprom, scratch, board_id):
         """eeprom: lib AT24C256 (or a like). scratch: the words that survive a watchdog reset. board_id: 8 bytes that no
         other board has."""
-        self._board_id = board_id
+        self.board_id = board_id
         self.retired = retired = Retired(eeprom)
         self.prescriptions = Store(
             eeprom, layout.PRESCRIPTION_FIRST, layout.PRESCRIPTION_SLOTS, layout.PRESCRIPTION_PAGES, PRESCRIPTION
@@ -123,7 +123,7 @@ class Records:
         if values is None:
             if acknowledged or records.condition == GOOD:
                 found.append(alarms.CALIBRATION_DAMAGED)
-        elif values[1] != self._board_id:
+        elif values[1] != self.board_id:
             self._is_other = True
             found.append(alarms.OTHER_PUMP)
         else:
@@ -195,7 +195,7 @@ class Records:
             self.ledger.close(self.cascade, day, second)
         else:
             self._begin(values, day, second)
-        self.calibrations.commit(values.pack(self._board_id))
+        self.calibrations.commit(values.pack(self.board_id))
         self._is_other = False
         self.calibration = values
         self._scale(values)

@@ -75,7 +75,7 @@ class Schedule:
         self._first = WEEK_S  # bounds of the current segment: an empty one, so that the first look-up searches
         self._end = 0
         self.rate = base
-        self._base = base
+        self.base = base
 
     def rate_at(self, second_of_week):
         """The rate (nL/day) at a second of the week, 0..604,799. Allocates nothing."""
@@ -108,12 +108,12 @@ class Schedule:
 
     def highest(self):
         """The highest programmed rate (nL/day), the base among them even if periods cover the whole week."""
-        return max(self._base, *self._rates)
+        return max(self.base, *self._rates)
 
     def lowest(self):
         """The lowest programmed rate above 0 (nL/day), the base among them even if periods cover the whole week; 0 if
         there is none."""
-        found = self._base
+        found = self.base
         for rate in self._rates:
             if rate and (not found or rate < found):
                 found = rate

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from firmware import alarms, civil, events, interrupted, ledger, missed, version
+from firmware import alarms, civil, events, interrupted, ledger, missed, resets
 from firmware.dosing import ON
 
 # Reset to the first line of App on the bench: MicroPython's start, the image check, the imports. No clock of the pump
@@ -16,9 +16,10 @@ _HANG_MAX_S = const(60)  # a bite comes within 10 s; more is a clock that cannot
 def start(app):
     """Bring up an app.App until its first frame may begin, which is at app.frame + 1 s."""
     found = _load(app)
+    watchdog_bites = app.resets.prove_watchdog()
     now = app.wallclock.wait_for_edge()
     app.frame = app.board.ticks_ms()
-    start_ms = app.board.ticks_diff(app.frame, app.began) + _BOOT_MS
+    start_ms = app.board.ticks_diff(app.frame, app.began) + _BOOT_MS + app.resets.extra_ms
     _, exact, assumed, last_day, last_second = app.records.recovered
     if app.ledger.alarms & 1 << alarms.RTC_LOST:
         now = None  # only an operator makes the clock believed again
@@ -26,8 +27,13 @@ def start(app):
         now = None  # a reset does not take that long: the RTC has moved by itself (R49)
     day, second = now if now is not None else (last_day, last_second)
     app.dosing.set_time(day, second)
-    app.log.log("boot", cause=app.board.reset_cause, firmware=_version_number(), start_ms=start_ms)
+    app.resets.count(day, second)
+    app.log.log("boot", cause=app.resets.cause, firmware=resets.firmware_number(), start_ms=start_ms)
+    app.resets.log()
     _raise_alarms(app, found, now is None)
+    app.board.mark(resets.SELF_TEST)
+    app.selftest.start(watchdog_bites)
+    app.board.mark(resets.PASSED)
     if assumed:
         app.log.log("assumed", steps=assumed, volume_nl=assumed * app.cascade.pl_per_step // 1_000)
     ended = _take_up_stop(app, day, second)
@@ -44,9 +50,11 @@ def start(app):
     app.temperature.start()
     app.must_record = True
     app.apply()
-    _count(app, assumed)
     app.dosing.begin_second()
     app.ledger.note(day, second, app.cascade)  # the record makes the scratch registers valid: all four of them
+    if app.resets.loop:
+        app.record_state()  # the latch before the bites that it follows from
+    _count(app, assumed)
     app.record_state()  # the first second's steps are reserved before its tick
 
 
@@ -63,6 +71,7 @@ def _count(app, assumed):
         return  # never programmed, or unreadable: nothing is written
     try:
         records.counters.save()
+        app.board.booked()
     except OSError:
         app.log.log("write_failed", record=3)
 
@@ -82,6 +91,9 @@ def _raise_alarms(app, found, clock_lost):
     app.alarms.restore(app.ledger.alarms)
     if clock_lost:
         app.alarms.raise_(alarms.RTC_LOST)
+    if app.resets.loop:
+        app.alarms.raise_(alarms.RESET_LOOP)
+        app.alarms.gone(alarms.RESET_LOOP)  # what is over can be cleared
     for alarm in found:
         app.alarms.raise_(alarm)
 
@@ -123,8 +135,3 @@ def _since_record(app, day, second):
     """Seconds from the ledger's newest record to the last sign of life."""
     record_day, record_second = app.ledger.recorded
     return app.operations.until(day, second, record_day, record_second)
-
-
-def _version_number():
-    major, minor, patch = version.FIRMWARE.split(".")
-    return int(major) * 10_000 + int(minor) * 100 + int(patch)

@@ -47,7 +47,7 @@ def lines(app):
     yield "commanded_resets: %d" % counters.commanded_resets
     yield "assumed_steps: %d" % counters.assumed_steps
     yield "retired_pages: %d" % len(app.records.retired.pages)
-    yield "reset_cause: " + events.CAUSES[app.board.reset_cause]
+    yield "reset_cause: " + events.CAUSES[app.resets.cause]
     yield "refused_lines: %d" % app.console.refused
     yield "pulses: %d" % pulses
     if app.signals.silent_s:
@@ -58,7 +58,7 @@ def lines(app):
     yield "pressure_kpa: " + _tenths(app.pressure.millivolts + 1 - ZERO_MV)  # the ADC shows up to a count less
     quarters = app.temperature.quarters
     yield "temperature_c: " + (_tenths(quarters * 10 // 4) if quarters is not None else "unknown")
-    for part in (app.therapy, app.courses, app.reservoir, app.battery):
+    for part in (app.selftest, app.therapy, app.courses, app.reservoir, app.battery):
         for line in part.status():
             yield line
 

@@ -106,7 +106,18 @@ def field(kind: str, data: bytes) -> str:
 
 def size(kind: str) -> int:
     """Bytes of a field's type."""
-    sizes = {"8 bytes": 8, "16 bytes": 16, "26 x u16": 52, "u8": 1, "u16": 2, "i16": 2, "u32": 4, "u64": 8, "i64": 8}
+    sizes = {
+        "8 bytes": 8,
+        "16 bytes": 16,
+        "26 x u16": 52,
+        "u8": 1,
+        "u16": 2,
+        "i16": 2,
+        "u32": 4,
+        "u48": 6,
+        "u64": 8,
+        "i64": 8,
+    }
     return sizes[kind]
 
 

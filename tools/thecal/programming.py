@@ -105,6 +105,7 @@ def programmed_image(config: PumpConfig, rx: Prescription | None, start: datetim
     """The EEPROM of a pump that is calibrated, filled and, with a prescription, programmed and running."""
     eeprom = MemoryEeprom()
     records = firmware("records").Records(eeprom, [0, 0, 0, 0], board_id(config.serial))
+    records.counters.proved = firmware("resets").firmware_number()  # its watchdog has bitten at its first start
     civil = firmware("civil")
     day = civil.day_number(start.year, start.month, start.day)
     second = start.hour * 3600 + start.minute * 60 + start.second

@@ -150,6 +150,7 @@ class Board:
         self.now_ms = 0
         self.waited: list[int] = []
         self.fed = 0
+        self.marks: list[int] = []  # what was noted as running
         self.input = bytearray()
         self.output = bytearray()
         self.takes = 1 << 30  # bytes that the host still takes
@@ -172,6 +173,9 @@ class Board:
 
     def feed(self) -> None:
         self.fed += 1
+
+    def mark(self, task: int) -> None:
+        self.marks.append(task)
 
     def read_byte(self) -> int:
         return self.input.pop(0) if self.input else -1

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from parts import Board
 
 from firmware.executive import Executive, Task
-from firmware.supervisor import Supervisor
+from firmware.resets import BACKGROUND, ENDINGS, TASKS
+from firmware.supervisor import LATE, TOO_FAST, TOO_SLOW, Supervisor
 
 
 class Rig:
@@ -28,7 +29,10 @@ class Rig:
             Task(name, self.job(name), every=n, deadline=n + 3)
             for name, n in zip(("clock", "slow"), every, strict=True)
         )
-        self.supervisor = Supervisor(lambda: self.fed.append(self.now()))
+        self.stopped: list[tuple[int, int]] = []
+        self.supervisor = Supervisor(
+            lambda: self.fed.append(self.now()), self.board, lambda *why: self.stopped.append(why)
+        )
         self.patience = patience
         self.executive = Executive(self.board, self.starting, self.middle, self.supervisor, lambda _: self.patience)
         self.executive.start((begin_ms + 1_000) & 0x3FFFFFFF)
@@ -108,6 +112,7 @@ def test_lateness_never_adds_up_and_every_second_is_told_once(delays: list[tuple
         rig.takes[name] = ms
     rig.takes = {}
     rig.until(rig.now() + 12_000)
+    assert rig.supervisor.ending in (0, TOO_SLOW)  # late, but never taken for a loop that has run away
     told = [(at, late) for name, at, late in rig.ran if name == "dose"]
     due = 0
     for at, late in told:
@@ -123,23 +128,77 @@ def test_a_healthy_pump_is_fed_in_every_frame():
     rig = Rig()
     rig.until(30_000)
     gaps = [later - earlier for earlier, later in zip(rig.fed, rig.fed[1:], strict=False)]
-    assert max(gaps) <= 1_000
+    assert 250 <= min(gaps) <= max(gaps) <= 1_000
     assert rig.supervisor.late is None
+    assert rig.stopped == []
 
 
 @pytest.mark.requirement("F11", "I9", "R27")
 @pytest.mark.parametrize("place", range(5))
 def test_a_task_that_does_not_check_in_stops_the_feed_within_its_deadline(place: int):
-    fed: list[int] = []
-    tasks = [Task(f"task {n}", lambda late: None, deadline=3 + 10 * n) for n in range(5)]
-    supervisor = Supervisor(lambda: fed.append(1))
+    rig = Rig()
+    tasks = [Task(name, lambda late: None, deadline=3 + 10 * n) for n, name in enumerate(TASKS[5:10])]
     for frame in range(1, 200):
+        rig.board.now_ms += 1_000
         for n, task in enumerate(tasks):
-            if n != place:
+            if n != place or frame > 100:  # it comes back, too late
                 task.checked_in = frame
-        supervisor.supervise(frame, tasks)
-    assert len(fed) == tasks[place].deadline
-    assert supervisor.late == f"task {place}"
+        rig.supervisor.supervise(frame, tasks)
+    assert len(rig.fed) == tasks[place].deadline
+    assert rig.supervisor.late is tasks[place]
+    assert set(rig.stopped) == {(LATE, 5 + place)}
+    assert ENDINGS[LATE] == "late"
+
+
+@pytest.mark.requirement("F11", "I9", "R27")
+@pytest.mark.parametrize("every_ms", [0, 1, 10, 40, 49])
+@pytest.mark.parametrize("healthy_ms", [0, 1_000, 0x3FFFFFFF - 500])
+def test_a_loop_that_has_run_away_is_not_fed(every_ms: int, healthy_ms: int):
+    """It looks again and again, and every task has checked in: over four times in a quarter of a second it starves."""
+    rig = Rig(begin_ms=healthy_ms)
+    rig.supervisor.supervise(1, ())
+    for _ in range(1_000):
+        rig.board.now_ms += every_ms
+        rig.supervisor.supervise(1, ())
+    assert len(rig.fed) == 1
+    assert set(rig.stopped) == {(TOO_FAST, 0)}
+    assert len(rig.stopped) == 1_000 - 4
+
+
+@pytest.mark.requirement("F11", "I9", "R27")
+@given(st.lists(st.integers(0, 6_000), max_size=60), st.integers(0, 0x3FFFFFFF))
+def test_two_feeds_are_never_too_close_nor_too_far_apart(gaps: list[int], begin_ms: int):
+    rig = Rig(begin_ms=begin_ms)
+    for gap in gaps:
+        rig.board.now_ms += gap
+        rig.supervisor.supervise(1, ())
+        assert (rig.fed[-1] == rig.now()) <= (not rig.stopped)
+    between = [later - earlier for earlier, later in zip(rig.fed, rig.fed[1:], strict=False)]
+    assert all(250 <= gap <= 4_500 for gap in between)
+    if rig.stopped:
+        assert {ending for ending, _ in rig.stopped} in ({TOO_FAST}, {TOO_SLOW})
+
+
+@pytest.mark.requirement("F11", "I9", "R27")
+@pytest.mark.parametrize(("gap", "fed"), [(249, False), (250, True), (4_500, True), (4_501, False)])
+def test_the_bounds_of_the_interval(gap: int, fed: bool):
+    rig = Rig()
+    rig.supervisor.supervise(1, ())
+    rig.board.now_ms += gap
+    rig.supervisor.supervise(1, ())
+    assert rig.fed == ([0, gap] if fed else [0])
+    assert rig.supervisor.ending == (TOO_SLOW if gap > 4_500 else 0)
+
+
+@pytest.mark.requirement("F11", "R27")
+def test_what_runs_is_noted():
+    rig = Rig()
+    rig.until(6_000)
+    names = [TASKS[number] for number in rig.board.marks]
+    assert names[:4] == ["dose", "keep", "reserve", "background"]
+    assert names.count("clock") == 1  # the other one in the middle is not in the table: "none"
+    assert names[names.index("clock") + 1] == "background"
+    assert rig.board.marks[-1] == BACKGROUND
 
 
 @pytest.mark.requirement("F11", "I9")
@@ -150,7 +209,8 @@ def test_a_task_that_is_never_run_again_starves_the_watchdog():
     stuck.every = 1 << 20
     fed = len(rig.fed)
     rig.until(30_000)
-    assert rig.supervisor.late == "clock"
+    assert rig.supervisor.late is stuck
+    assert (LATE, TASKS.index("clock")) in rig.stopped
     assert len(rig.fed) - fed <= stuck.deadline + 1
     assert rig.fed[-1] <= 10_500 + 1_000 * stuck.deadline
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from thecal.models.at24c256 import AT24C256
+from thecal.models.broken import Broken
 from thecal.models.ds3231 import DS3231
 from thecal.models.fluid import Line, Reservoir
 from thecal.models.i2c import I2CBus
@@ -54,6 +55,7 @@ class Bench:
         self.motor.on_steps.append(self._flow)
         self.sensors = Sensors(self.reservoir, self.line)
         self.signals = Signals()
+        self.broken = Broken()
 
     def set_temperature(self, millicelsius: int, now_ns: int) -> None:
         """The whole pump now has this temperature, in thousandths of a degree Celsius."""

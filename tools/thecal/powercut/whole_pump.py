@@ -56,6 +56,8 @@ class Board:
         self.rotor = Rotor(self.train)
         self.scratch = list(snapshot.scratch)
         self.reset_cause = snapshot.cause
+        self.ended = (0, 0, 0)
+        self._unbooked = int(snapshot.cause == WATCHDOG)
         self.fluid_pl = snapshot.fluid_pl
         self.first_steps = snapshot.steps
         self.input = bytearray()
@@ -150,6 +152,26 @@ class Board:
     @staticmethod
     def button_down() -> bool:
         return False
+
+    @staticmethod
+    def mark(task: int) -> None:
+        """Nobody asks after a hang."""
+
+    @staticmethod
+    def dose_pressed() -> bool:
+        return False
+
+    @staticmethod
+    def drive_follows() -> bool:
+        return True
+
+    step_low = watchdog_armed = tone_works = drive_follows
+
+    def unbooked(self) -> int:
+        return self._unbooked
+
+    def booked(self) -> None:
+        self._unbooked = 0
 
     @staticmethod
     def sound(hz: int) -> None:

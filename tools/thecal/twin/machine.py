@@ -8,11 +8,13 @@ from thecal.models import pins
 from thecal.models.board_id import board_id
 from thecal.twin import world as worlds
 from thecal.twin.i2c import MachineI2C
-from thecal.twin.world import MS, ProcessorStop, World
+from thecal.twin.world import MS, NEVER, ProcessorStop, World
 
 PWRON_RESET = 1
 WDT_RESET = 3
 _INDEX = {0x4005800C + 4 * index: index for index in range(8)}
+_CTRL = 0x40058000  # of the watchdog; of its bits only the one that enables it
+_ENABLE = 1 << 30
 TIMED_OUT = 0x6AB73121  # what the SDK leaves in scratch 4 while the watchdog is armed
 
 
@@ -42,7 +44,7 @@ class Pin:
                 return 0 if self.world.bench.sensors.dose_button else 1
             if self.number == pins.DIAG:
                 return int(self.world.bench.motor.fault)
-            return self._level
+            return int(self.world.bench.broken.pins.get(self.number, self._level))
         self._level = level
         _drive(self.world, self.number, bool(level))
         return None
@@ -64,6 +66,7 @@ class Pin:
 
 def _drive(world: World, number: int, level: bool) -> None:
     bench = world.bench
+    level = bench.broken.pins.get(number, level)
     if number == pins.DRIVE:
         if world.trains is not None:
             world.trains.flush(world.now_ns)
@@ -97,7 +100,12 @@ class PWM:
     def __init__(self, pin: Pin, *, freq: int, duty_u16: int) -> None:
         self._world = pin.world
         self._world.alive()
+        self._freq = freq
         self._world.bench.signals.sound(self._world.now_ns, freq if duty_u16 else 0)
+
+    def freq(self) -> int:
+        """Its frequency, as the block's registers have it."""
+        return 0 if self._world.bench.broken.pwm else self._freq
 
     def deinit(self) -> None:
         """Stop it."""
@@ -132,20 +140,24 @@ class WDT:
         self._world = worlds.world()
         self._timeout_ns = timeout * MS
         self._world.scratch[4] = TIMED_OUT
+        self._world.watchdog_on = True
         self.feed()
 
     def feed(self) -> None:
         """Start the time-out anew."""
         world = self._world
-        world.watchdog_ns = world.now_ns + self._timeout_ns
+        world.watchdog_ns = NEVER if world.bench.broken.watchdog else world.now_ns + self._timeout_ns
         world.look_ahead()
 
 
 class _Mem32:
-    """The registers that the firmware reaches by address: the watchdog's scratch registers."""
+    """The registers that the firmware reaches by address: the watchdog's scratch and control registers."""
 
     def __getitem__(self, address: int) -> int:
-        return worlds.world().scratch[_INDEX[address]]
+        world = worlds.world()
+        if address == _CTRL:
+            return _ENABLE if world.watchdog_on and not world.bench.broken.watchdog_off else 0
+        return world.scratch[_INDEX[address]]
 
     def __setitem__(self, address: int, value: int) -> None:
         worlds.current.scratch[_INDEX[address]] = value  # type: ignore[union-attr] # twice a tick: no detour

@@ -131,6 +131,7 @@ class Twin:
         world.dead = None
         world.hung = False
         world.watchdog_ns = NEVER
+        world.watchdog_on = False
         world.look_ahead()
         if world.trains is not None:
             world.trains.flush(world.now_ns)
@@ -145,7 +146,7 @@ class Twin:
     def _boot(self) -> None:
         world = self.world
         world.advance(ARMED_NS)
-        world.watchdog_ns = world.now_ns + _WATCHDOG_NS
+        world.watchdog_ns = NEVER if self.bench.broken.watchdog else world.now_ns + _WATCHDOG_NS
         world.look_ahead()
         world.advance(BOOT_NS - ARMED_NS)
         sys.modules.pop("firmware.pump", None)

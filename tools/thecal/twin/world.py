@@ -51,6 +51,7 @@ class World:
         self.cause = "power_on"
         self.booted_ns = 0
         self.watchdog_ns = NEVER
+        self.watchdog_on = False  # its timer is enabled
         self.until_ns = 0
         self.dead: BaseException | None = None
         self.hung = False
