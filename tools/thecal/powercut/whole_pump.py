@@ -158,6 +158,14 @@ class Board:
         """Nobody asks after a hang."""
 
     @staticmethod
+    def note(ending: int, task: int) -> None:
+        """Nor after any other end."""
+
+    def starve(self) -> None:
+        """Raises Bite."""
+        self.advance(WATCHDOG_US)
+
+    @staticmethod
     def dose_pressed() -> bool:
         return False
 
