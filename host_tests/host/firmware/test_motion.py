@@ -32,7 +32,7 @@ class Watched:
         self.extra = ahead
         self.fault = False
         self.logged: list[tuple[str, dict[str, int]]] = []
-        self.alarms = Alarms(lambda code, **fields: None)
+        self.alarms = Alarms(lambda code, **fields: None, lambda: 0)
         self.book = SimpleNamespace(missed_nl=0)
         board = SimpleNamespace(
             counter=SimpleNamespace(read=lambda: (self.motor.pulses + ahead) % WRAP),

@@ -149,7 +149,7 @@ def test_the_alarm_comes_and_its_cause_goes_and_steps_are_taken_from_the_ledger(
         board=SimpleNamespace(PRESSURE=0, millivolts=lambda channel: sensors.adc_counts(0)[channel] * 3_300 >> 12),
         ledger=SimpleNamespace(steps=10_000),
         cascade=SimpleNamespace(pl_per_step=25_000),
-        alarms=Alarms(lambda code, **fields: None),
+        alarms=Alarms(lambda code, **fields: None, lambda: 0),
         log=SimpleNamespace(log=lambda code, **fields: logged.append((code, fields))),
     )
     watch = Pressure(app)

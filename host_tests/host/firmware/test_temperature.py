@@ -21,7 +21,7 @@ class Heated:
     def __init__(self, active: int = 0) -> None:
         self.rig = BareBoard()
         self.board = self.rig.start()
-        self.alarms = Alarms(lambda code, **fields: None)
+        self.alarms = Alarms(lambda code, **fields: None, lambda: 0)
         self.alarms.restore(active)
         self.logged: list[tuple[str, dict[str, int]]] = []
         self.app: Any = SimpleNamespace(
