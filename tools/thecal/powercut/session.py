@@ -61,7 +61,7 @@ class Session:
 
     def _start(self) -> None:
         self.app = module("app").App(self.board)
-        # The twin and the emulated board prove their watchdogs. Here it would be one more wait in which nothing is written.
+        # Twin and emulated board prove their watchdogs. Here it would be one more wait in which nothing is written.
         self.app.resets.prove_watchdog = lambda: True
         load = self.app.records.load
 
