@@ -115,7 +115,7 @@ class Truth:
     rate: int = 0
     calibration: Value = field(default_factory=Value)
     prescription: Value = field(default_factory=Value)
-    counters: Value = field(default_factory=lambda: Value((0,) * 10))
+    counters: Value = field(default_factory=lambda: Value((0,) * 13))
     boluses: list[tuple[Any, bool]] = field(default_factory=list)  # entry, whether it was acknowledged
     events: list[tuple[Any, bool]] = field(default_factory=list)
 

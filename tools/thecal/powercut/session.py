@@ -9,7 +9,7 @@ from typing import Any
 
 from thecal.powercut.expected import Durable, Expected, Point, Violation, differences, durable, found_in
 from thecal.powercut.ring_numbers import Numbers
-from thecal.powercut.snapshot import NEVER_US, START_US, Bite, Cut, S, Snapshot, module
+from thecal.powercut.snapshot import NEVER_US, START_US, WATCHDOG, Bite, Cut, S, Snapshot, module
 from thecal.powercut.whole_pump import Board
 
 START_LIMIT_US = 3 * S
@@ -140,6 +140,8 @@ class Session:
             raise Violation(f"pump time is {ahead_s} s ahead of true time")
         table = module("alarms").TABLE
         new = app.alarms.active & ~self.active
+        if board.reset_cause == WATCHDOG:
+            new &= ~(1 << module("alarms").RESET_LOOP)  # what befalls a pump at random may be three bites
         new = sum(1 << alarm for alarm, row in enumerate(table) if new & 1 << alarm and row[1] != "low") if new else 0
         if new:  # one of priority low says nothing of the records: a refill is due, a bolus was denied
             raise Violation("alarm " + ", ".join(module("alarms").codes(new)))
