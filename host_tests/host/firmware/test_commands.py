@@ -403,3 +403,19 @@ def test_reading_a_full_log_does_not_delay_a_step():
     assert len(bytes(pump.output).split(b"discarded")) > LAYOUT.EVENTS_PAGES - 10
     assert max(gaps) < 130_000_000  # 13 or 14 steps a second, and the lateness of one turn
     pump.close()
+
+
+@pytest.mark.requirement("F3", "F5", "R50")
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("bolus 5 uL over 20.9 s", "bolus over = 20.9 s: whole seconds are needed"),
+        ("bolus 5 uL over 0.01 min", "bolus over = 0.01 min: whole seconds are needed"),
+        ("stop for 90.5 s", "stop for = 90.5 s: whole seconds are needed"),
+        ("trial start 1.00001 h then minimum", "trial start = 1.00001 h: whole seconds are needed"),
+    ],
+)
+def test_a_fraction_of_a_second_is_refused_and_nothing_happens(pump: Pump, line: str, reason: str):
+    assert refused(pump, line) == reason
+    status = pump.status()
+    assert (status["state"], status["bolus"]) == ("dosing", "none")
