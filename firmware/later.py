@@ -17,6 +17,7 @@ _MODULES = (
     "calibrating",
     "priming",
     "refilling",
+    "remedies",
     "status",
     "commands",
 )
@@ -48,6 +49,7 @@ class Later:
         app = self._app
         app.programming = _load("programming").Programming(app)
         app.operations.calibrating = _load("calibrating").Calibrating(app)
+        app.operations.remedies = _load("remedies")
         app.courses.priming = _load("priming").Priming(app)
         app.reservoir.refilling = _load("refilling").Refilling(app)
         app.console.commands = _load("commands").Commands(app)

@@ -120,7 +120,9 @@ def check_delivery(case: Case, oracle: Oracle, result: Result) -> None:
             low, high, slack = demand.until(t_ns)
             step = demand.step
             assert low - made * step < step + slack, f"step at {t_ns / S:.3f} s is {low / step - made:.3f} steps late"
-            assert high + carried >= (made + 1) * step, f"step at {t_ns / S:.3f} s: {high / step:.3f} are due, {made + 1} made"
+            assert high + carried >= (made + 1) * step, (
+                f"step at {t_ns / S:.3f} s: {high / step:.3f} are due, {made + 1} made"
+            )
         low, _, slack = demand.until(end)
         cut = end < case.seconds * S and any(f.begin * S < end < f.end * S for f in oracle.flows)
         assert cut or low - len(run) * demand.step < demand.step + slack, f"behind by {low / demand.step - len(run)}"
