@@ -56,7 +56,8 @@ class Operations:
         if self.prescription is None:
             raise ValueError("resume: there is no prescription")
         if app.alarms.reaction() == alarms.STOP:
-            raise ValueError("resume: alarm %s; `clear` comes first" % self.remedies.stopping(app.alarms))  # pyright: ignore[reportOptionalMemberAccess]
+            stopping = self.remedies.stopping(app.alarms)  # pyright: ignore[reportAttributeAccessIssue]
+            raise ValueError("resume: alarm %s; `clear` comes first" % stopping)
         if app.ledger.state == ledger.RUNNING:
             raise ValueError("resume: delivery is not stopped")
         self._run_again()
