@@ -3,7 +3,7 @@
 Dosing goes on undisturbed by the prescription in force until a commit, which is one record.
 """
 
-from firmware import alarms, comparison, library, staging, unusual
+from firmware import alarms, comparison, history, library, staging, unusual
 
 _REFUSED_EVERY_MS = 60_000
 
@@ -88,7 +88,8 @@ class Programming:
         stage = self.staging
         stage.compared = None
         stage.warnings = found = []
-        search = unusual.warnings(active, rx, app.records.calibration.min_rate)
+        older = history.History(app.board.eeprom)
+        search = unusual.warnings(active, rx, app.records.calibration.min_rate, older)
         for lines in (comparison.show(active, rx), self._ends(rx, digest)):
             for line in lines:
                 yield line
