@@ -10,6 +10,7 @@ _HELP = (
     "status                      what the pump is doing, as key: value lines",
     "log [COUNT]                 the newest events, oldest first",
     "program show                the prescription in force, and what is staged",
+    "program history             that one and those it replaced, newest first",
     "program stage begin         a new one; then `program stage KEY WORDS` with",
     "                            patient, drug, concentration, mode, basal, period,",
     "                            scheduled_bolus, patient_bolus, max_per_hour,",

@@ -22,12 +22,18 @@ class History(Store):
             eeprom, layout.PRESCRIPTION_FIRST, layout.PRESCRIPTION_SLOTS, layout.PRESCRIPTION_PAGES, PRESCRIPTION
         )
 
-    def payloads(self):
-        """The records that are replaced and still whole, newest first. Raises EepromError if the part fails."""
+    def records(self):
+        """(sequence, payload) of those that are replaced and still whole, newest first. Raises EepromError if the part
+        fails."""
         for slot, sequence in self._newest_first():
             payload = self._join(slot, sequence)
             if payload is not None:
-                yield payload
+                yield sequence, payload
+
+    def payloads(self):
+        """The same without their numbers."""
+        for _, payload in self.records():
+            yield payload
 
     def drugs(self):
         """(sequence, drug, ng/mL) of each record, by its first part alone, newest first: many records take long to read

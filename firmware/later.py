@@ -13,6 +13,7 @@ _MODULES = (
     "staging",
     "comparison",
     "unusual",
+    "past",
     "programming",
     "calibrating",
     "priming",

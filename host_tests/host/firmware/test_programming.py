@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import crc32
 from collections.abc import Iterator
 from copy import deepcopy
 from fractions import Fraction
@@ -96,7 +97,7 @@ def test_a_confirmation_holds_for_what_was_staged_and_not_for_what_is_staged_aft
         assert pump.ask(again) == ["ok"]
         digest, _ = pump.stage(rx)
         assert "comes first" in refused(pump, f"program commit {digest}")
-    assert refused(pump, "program confirm basal").startswith("program: show, stage")
+    assert refused(pump, "program confirm basal").startswith("program: show, history, stage")
     digest, _ = pump.stage(prescription(**BACLOFEN, basal="101 ug/day", patient_bolus=PATIENT))
     assert refused(pump, "program confirm basal 101 ug/day") == (
         "program confirm basal = 101 ug/day: nothing is to be confirmed"
@@ -400,6 +401,10 @@ FIRST = {**BACLOFEN, "basal": "100 ug/day", "patient_bolus": PATIENT, "scheduled
 FIRST["limits"] = {"max_per_hour": "90 ug"}
 
 
+STOPPED_RX = {**BACLOFEN, "mode": "stopped", "basal": None}
+HISTORY = [prescription(**FIRST), prescription(**STOPPED_RX), prescription(basal="2 mL/day")]
+
+
 def put_in_force(pump: Pump, rx: object) -> None:
     digest, answer = pump.stage(rx)
     for line in told(answer):
@@ -445,7 +450,7 @@ def test_only_a_kind_of_dose_that_is_not_in_force_is_looked_up(pump: Pump):
 
 @pytest.mark.requirement("F4", "I4")
 def test_what_was_before_must_be_read_or_nothing_is_compared(pump: Pump):
-    put_in_force(pump, prescription(**{**BACLOFEN, "mode": "stopped", "basal": None}))
+    put_in_force(pump, prescription(**STOPPED_RX))
     pump.ask("resume")
     lines = stage_lines(prescription(**BACLOFEN, basal="1000 ug/day"), pack)
     for line in lines[:-1]:
@@ -456,3 +461,37 @@ def test_what_was_before_must_be_read_or_nothing_is_compared(pump: Pump):
     pump.bench.eeprom.dead = False
     assert "was not compared" in refused(pump, f"program commit {digest}")
     assert told(pump.ask(lines[-1])) == ["warning basal 1000 ug/day: ten times or more from 50 uL/day (100 ug/day)"]
+
+
+@pytest.mark.requirement("F4", "F5", "F8")
+def test_the_history_names_what_the_slots_hold_newest_first():
+    pump = Pump(prescription(**FIRST))
+    pump.run(60)  # something is delivered, so that the change of drug has a bridge
+    put_in_force(pump, prescription(**STOPPED_RX))
+    put_in_force(pump, prescription(basal="2 mL/day"))
+    first, second, third = (f"{crc32(pack(rx)):08x}" for rx in HISTORY)
+    who = "patient bench-07; drug"
+    morphine, fifty = "basal 2000 uL/day (1000 ug/day); bridge 316 uL", "50 uL/day (100 ug/day)"
+    bolus = "5 uL (10 ug) over 5 min, lockout 2 h, 4 per day"
+    assert pump.ask("program history") == [
+        f"2: in force; digest {third}; {who} morphine; concentration 500 ug/mL; mode continuous; {morphine}",
+        "2 gives: periods 0; scheduled_boluses 0; patient_bolus none; max_per_hour none; max_per_day none",
+        f"1: replaced; digest {second}; {who} baclofen; concentration 2000 ug/mL; mode stopped",
+        f"0: replaced; digest {first}; {who} baclofen; concentration 2000 ug/mL; mode continuous; basal {fifty}",
+        f"0 gives: periods 0; scheduled_boluses 1; patient_bolus {bolus}; max_per_hour 45 uL (90 ug); max_per_day none",
+        "ok",
+    ]
+    for _ in range(3):
+        put_in_force(pump, prescription(basal="2.5 mL/day"))
+    assert [line.split(":")[0] for line in pump.ask("program history")[:-1:2]] == ["5", "4", "3", "2"]
+    pump.bench.eeprom.dead = True
+    assert pump.ask("program history", 1)[-1].startswith("error: program history: the EEPROM could not be read")
+    pump.close()
+
+
+@pytest.mark.requirement("F4", "F12")
+def test_a_pump_that_never_had_a_prescription_has_no_history():
+    pump = Pump(programmed=False)
+    assert pump.ask("program history") == ["history: none", "ok"]
+    assert refused(pump, "program history now").startswith("program: show, history, stage")
+    pump.close()
