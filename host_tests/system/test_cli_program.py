@@ -191,3 +191,20 @@ def test_a_file_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
     result = thecal(tmp_path / "nothing.toml")
     assert result.exit_code == cli.WRONG_USE
     assert "nothing.toml" in result.stderr
+
+
+@pytest.mark.requirement("F4", "F5", "F12")
+def test_the_history_is_listed_newest_first_and_as_json(rx: Path) -> None:
+    assert thecal(write(rx, "250 ug/day"), "--commit").exit_code == 0
+    shown = thecal("history").stdout
+    assert shown.index("1: in force; digest ") < shown.index("0: replaced; digest ")
+    new, old = json.loads(thecal("history", "--json").stdout)["prescriptions"]
+    assert (new["sequence"], new["state"], new["mode"], new["basal"]) == (
+        1,
+        "in force",
+        "continuous",
+        "500 uL/day (250 ug/day)",
+    )
+    assert (old["sequence"], old["state"], old["mode"], old["periods"]) == (0, "replaced", "flex", "1")
+    assert old["patient_bolus"] == "20 uL (10 ug) over 5 min, lockout 2 h, 4 per day"
+    assert int(new["digest"], 16) != int(old["digest"], 16)

@@ -26,7 +26,8 @@ commands = typer.Typer()
 def program(
     port: Port,
     file: Annotated[
-        str | None, typer.Argument(metavar="FILE|show", help="Prescription file (TOML); one named show is ./show.")
+        str | None,
+        typer.Argument(metavar="FILE|show|history", help="Prescription file (TOML); one named show is ./show."),
     ] = None,
     commit: Annotated[bool, typer.Option("--commit", help="Put it in force without asking.")] = False,
     confirm: Annotated[
@@ -41,13 +42,16 @@ def program(
 ) -> None:
     """Show the prescription in force; with a file, stage it, show both side by side, and commit it once confirmed.
 
-    What the pump warns of must be typed once more, or be given as --confirm. `show` adds a chart of the coming 24 h.
+    What the pump warns of must be typed once more, or be given as --confirm. `show` adds a chart of the coming 24 h;
+    `history` lists the prescriptions that the pump still holds.
     """
     if file is None:
         (reply,) = ask(port, "program show")
         print_reply(reply, as_json)
     elif file == "show":
         _show_day(port, as_json)
+    elif file == "history":
+        _show_history(port, as_json)
     else:
         lines = _stage_lines(port, Path(file))
         staged = ask(port, *lines)[-1]
@@ -119,6 +123,33 @@ def _show_day(port: str, as_json: bool) -> None:
     rate = status_now.get("rate", "").split(",")[0]
     if rate and rate != f"{day.rates[0]} nL/day":
         out.print(f"now: {status_now.get('state', '')}, {rate} (`thecal status` says why)", highlight=False)
+
+
+def _show_history(port: str, as_json: bool) -> None:
+    """The prescription in force and those that it has replaced, newest first."""
+    (reply,) = ask(port, "program history")
+    if as_json:
+        print(json.dumps({"prescriptions": past(reply.lines)}, indent=2))
+    else:
+        show(reply)
+
+
+def past(lines: tuple[str, ...]) -> list[dict[str, str | int]]:
+    """Each prescription of the answer to `program history`: `sequence`, `state`, and its values by name."""
+    found: dict[int, dict[str, str | int]] = {}
+    for line in lines:
+        head, _, rest = line.partition(": ")
+        sequence = head.removesuffix(" gives")
+        if not sequence.isdecimal():
+            continue  # "history: none"
+        fields = rest.split("; ")
+        record = found.setdefault(int(sequence), {"sequence": int(sequence)})
+        if head == sequence:
+            record["state"] = fields.pop(0)
+        for field in fields:
+            name, _, value = field.partition(" ")
+            record[name] = value
+    return list(found.values())
 
 
 def _stage_lines(port: str, file: Path) -> list[str]:
