@@ -113,6 +113,7 @@ def test_a_commit_without_questions_needs_every_warning_confirmed(rx: Path) -> N
     bare = thecal(rx, "--commit")
     assert bare.exit_code == cli.REFUSED
     assert '--confirm "basal 1200 ug/day" is needed: above 1000 ug/day' in bare.stderr
+    assert '--confirm "patient_bolus 120 ug" is needed' in bare.stderr  # all of them, at once
     one = thecal(rx, "--commit", "--confirm", "basal 1200 ug/day")
     assert one.exit_code == cli.REFUSED
     assert '--confirm "patient_bolus 120 ug" is needed' in one.stderr
@@ -133,6 +134,23 @@ def test_a_commit_without_warnings_needs_no_more(rx: Path) -> None:
     again = thecal(write(rx, "310 ug/day"), "--commit", "--confirm", "basal 310 ug/day")
     assert again.exit_code == cli.REFUSED  # somebody expected a warning, so something is not as it was thought
     assert basal() == "600 uL/day (300 ug/day)"
+
+
+@pytest.mark.requirement("F4", "F7", "R22")
+def test_what_the_pump_refuses_to_put_in_force_is_not_left_staged(rx: Path, pump: Twin) -> None:
+    """A commit to a third concentration during a bridge; a value that the console does not take."""
+    for number, file in (("2000", rx), ("50", rx.with_name("other.toml"))):
+        file.write_text(NEW.format(basal="300 ug/day", dose="10 ug").replace('"500 ug/mL"', f'"{number} ug/mL"'))
+    assert thecal(rx, "--commit").exit_code == 0
+    refused = thecal(rx.with_name("other.toml"), "--commit", "--confirm", "concentration 50 ug/mL")
+    assert "a bridge to" in refused.stderr
+    assert refused.exit_code == cli.REFUSED
+    assert not staged()
+    rx.write_text(
+        NEW.format(basal="300 ug/day", dose="10 ug").replace("bench-07", "a-name-that-is-far-too-long-for-it")
+    )
+    assert thecal(rx, "--commit").exit_code != 0
+    assert not TwinLink("twin", 6).command("program discard").ok
 
 
 @pytest.mark.requirement("F8", "R10")
