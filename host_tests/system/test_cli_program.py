@@ -178,10 +178,41 @@ def test_show_draws_the_coming_day(pump: Twin) -> None:
     assert "24 h from mon 01:00: " in thecal("show").stdout
 
 
-@pytest.mark.requirement("F2", "F3")
-def test_show_says_when_the_pump_gives_something_else_just_now() -> None:
-    TwinLink("twin", 6).command("stop for 30 min")
-    assert "now: stopped, 0 nL/day" in thecal("show").stdout
+@pytest.mark.requirement("F2", "F3", "F5", "F7")
+def test_show_says_what_the_pump_is_in_the_middle_of(rx: Path, pump: Twin) -> None:
+    """host_tests/system/test_coming_day.py compares the day with the one that then comes."""
+    assert pump_says("stop for 30 min")
+    paused = thecal("show").stdout
+    assert "  stopped until 00:30: nothing flows, no bolus\n" in paused
+    assert "  00:00  0 ug/day\n  00:30  the stop ends\n  00:30  240 ug/day\n" in paused
+    assert "now: " not in paused
+    assert pump_says("stop")
+    assert "  stopped until `resume`: nothing flows, no bolus\n" in thecal("show").stdout
+    assert "bolus 25 ug over 10 min: skipped, the pump is stopped\n" in thecal("show").stdout
+    assert pump_says("resume")
+    assert pump_says("refill 1 mL because other")
+    pump.run(pump.now_ns() + 2 * S)
+    low = thecal("show").stdout
+    assert "  alarm low_reservoir: no bolus\n" in low
+    assert "  22:00  bolus 25 ug over 10 min: skipped, low reservoir\n" in low
+    assert pump_says("refill 20 mL because other")
+    words = ["trial", "start", "--port", "twin", str(write(rx)), "--for", "2 h", "--then", "stopped", "--yes"]
+    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    pump.run(pump.now_ns() + 2 * S)
+    trial = thecal("show").stdout
+    assert "  a trial, ends within these 24 h: then nothing, no bolus\n" in trial
+    assert "  02:00  the trial ends: nothing\n  02:00  0 ug/day\n" in trial
+    rx.write_text(NEW.format(basal="300 ug/day", dose="10 ug").replace("500 ug/mL", "2000 ug/mL"))
+    assert thecal(rx, "--commit").exit_code == 0
+    pump.run(pump.now_ns() + 2 * S)
+    bridge = thecal("show").stdout
+    assert "  a bridge until 12:38: 600 uL/day of what the path holds, no bolus\n" in bridge
+    assert "  12:38  the bridge ends\n  12:38  150 uL/day\n" in bridge
+    assert " 600 uL/day │" in bridge  # another concentration flows: volumes
+
+
+def pump_says(line: str) -> bool:
+    return TwinLink("twin", 6).command(line).ok
 
 
 @pytest.mark.requirement("F2", "F3", "F8")
@@ -195,7 +226,8 @@ def test_show_as_json() -> None:
         ("2026-03-02T08:00:00", 1_440_000),
         ("2026-03-02T12:00:00", 480_000),
     ]
-    assert coming["scheduled_boluses"] == [{"at": "2026-03-02T22:00:00", "dose_nl": 50_000, "seconds": 600}]
+    bolus = {"at": "2026-03-02T22:00:00", "dose_nl": 50_000, "seconds": 600, "given_nl": 50_000}
+    assert coming["scheduled_boluses"] == [bolus]
     assert coming["basal_nl"] == 640_000
 
 

@@ -13,9 +13,12 @@ from thecal import cli_staging
 from thecal.cli_common import REFUSED, AsJson, Port, fail, out
 from thecal.cli_staging import Confirm
 from thecal.cli_talk import ask, print_reply, show
-from thecal.day_chart import AnswerError, coming_day, draw, in_force
-from thecal.link import parse_status
+from thecal.coming_day import Day, coming_day
+from thecal.day_answers import AnswerError, in_force, middle
+from thecal.day_chart import draw
+from thecal.link import Reply, parse_status
 from thecal.models.bench import PumpConfig
+from thecal.prescription import Prescription
 
 commands = typer.Typer()
 
@@ -51,24 +54,35 @@ def program(
 
 def _show_day(port: str, as_json: bool) -> None:
     """What is in force, and the coming 24 h of it."""
-    shown, clock_now, state, limits = ask(port, "program show", "clock", "status", "calibrate show")
-    values = parse_status(shown.lines)
-    now = datetime.fromisoformat(parse_status(clock_now.lines)["clock"].split(".")[0])
+    shown, state, limits = ask(port, "program show", "status", "calibrate show")
+    values, status = parse_status(shown.lines), parse_status(state.lines)
     try:
         rx = in_force(values)
+        day = None if rx is None else _coming_day(port, rx, status, limits)
     except AnswerError as error:
         fail(REFUSED, error)
-    lowest, highest = cli_staging.rates(limits)
-    day = None if rx is None else coming_day(rx, PumpConfig(min_rate=lowest, max_rate=highest), now)
     if as_json:
-        print(json.dumps({**values, "clock": now.isoformat(), "coming": day and day.record()}, indent=2))
+        coming = None if day is None else day.record()
+        print(json.dumps({**values, "clock": _clock(status).isoformat(), "coming": coming}, indent=2))
         return
     show(shown)
     if day is None:
         out.print("no prescription is in force", highlight=False)
         return
     out.print(draw(day, out.width, ascii_only=out.options.ascii_only), highlight=False, soft_wrap=True)
-    status_now = parse_status(state.lines)
-    rate = status_now.get("rate", "").split(",")[0]
-    if rate and rate != f"{day.rates[0]} nL/day":
-        out.print(f"now: {status_now.get('state', '')}, {rate} (`thecal status` says why)", highlight=False)
+    rate = status.get("rate", "").split(",")[0]
+    if rate and rate != f"{day.changes[0][1]} nL/day":
+        out.print(f"now: {status.get('state', '')}, {rate} (`thecal status` says why)", highlight=False)
+
+
+def _coming_day(port: str, rx: Prescription, status: dict[str, str], calibrated: Reply) -> Day:
+    """The coming 24 h. Asks for bridge and trial only where there is one. Raises AnswerError."""
+    bridge = parse_status(ask(port, "bridge")[0].lines) if "bridge_left_nl" in status else {}
+    trial = parse_status(ask(port, "trial")[0].lines) if "trial_left_s" in status else {}
+    lowest, highest = cli_staging.rates(calibrated)
+    now = middle(status, bridge, trial, parse_status(calibrated.lines))
+    return coming_day(rx, PumpConfig(min_rate=lowest, max_rate=highest), _clock(status), now)
+
+
+def _clock(status: dict[str, str]) -> datetime:
+    return datetime.fromisoformat(status["clock"].split(".")[0])
