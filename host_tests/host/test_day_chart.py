@@ -267,3 +267,19 @@ def test_a_reservoir_that_runs_low_and_empty_is_drawn_so():
     assert [one.given_nl for one in day.given] == [24_000]
     assert [one.reason for one in day.skipped] == ["low_reservoir"]
     assert day.basal_nl() + 24_000 == 480_000
+
+
+def test_a_bridge_that_does_not_flow_is_said_to_wait():
+    """Mode stopped; stopped by the operator; a trial that is over before it."""
+    bridge = Now(bridge_nl=316_000, bridge_rate=600_000)
+    stopped = parse_prescription(bare("stopped"), RATES)
+    for rx, now in (
+        (stopped, bridge),
+        (flex(), replace(bridge, halted="stopped")),
+        (flex(), replace(bridge, trial_s=0)),
+    ):
+        day = coming_day(rx, PUMP, MONDAY, now)
+        assert len(day.changes) == 1
+        assert not day.given
+        assert "  a bridge, which waits: no bolus\n" in draw(day).plain
+    assert "which waits" not in draw(coming_day(flex(), PUMP, MONDAY, bridge)).plain

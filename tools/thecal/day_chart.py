@@ -103,7 +103,9 @@ def _holds(day: Day) -> list[str]:
     if now.halted == "stopped":
         until = "`resume`" if now.halted_s is None else f"{day.at(day.halt_end or DAY_S):%H:%M}"
         lines.append(f"stopped until {until}: nothing flows, no bolus")
-    if now.bridge_nl:
+    if now.bridge_nl and all(rate != now.bridge_rate for _, rate in day.changes):
+        lines.append("a bridge, which waits: no bolus")
+    elif now.bridge_nl:
         until = "" if day.bridge_end is None else f" until {day.at(day.bridge_end):%H:%M}"
         lines.append(f"a bridge{until}: {_decimal(now.bridge_rate)} uL/day of what the path holds, no bolus")
     if now.trial_s is not None:
