@@ -168,7 +168,7 @@ class Therapy:
             raise limits.Denied(limits.WRITE_FAILED, "bolus: the EEPROM refused it (%s); none is given" % error)
         self._flowing = Given(history.recent[-1])
         self._aside = before
-        if suspends:
+        if before is not None and suspends:
             app.log.log("bolus_suspended", kind=before.entry.kind, left_nl=before.left_nl)
         app.dosing.give_bolus(self._flowing.flow, before.flow if before is not None else None)
         app.log.log("bolus", kind=kind, dose_nl=dose_nl, seconds=seconds)
