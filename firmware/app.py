@@ -184,7 +184,7 @@ class App:
         dosing = self.dosing
         if self.wallclock.is_wanted:
             self.operations.finish_clock()
-        if dosing.missed_steps or dosing.missed_seconds:
+        if dosing.missed_steps or dosing.missed_seconds or dosing.held_seconds:
             self._count_missed()
         self.courses.keep()
         self.reservoir.watch()
@@ -213,8 +213,10 @@ class App:
     def _count_missed(self):
         dosing = self.dosing
         why = (missed.STOP, missed.STOP_ALARM, missed.NO_RESERVE)[dosing.mode]
-        self.missed.add(why, dosing.missed_steps * self.cascade.pl_per_step, 1)
-        dosing.missed_steps = 0
+        seconds = dosing.held_seconds if dosing.mode == HELD else 1
+        if self.missed.add(why, dosing.missed_steps * self.cascade.pl_per_step, seconds):
+            self.must_record = True
+        dosing.missed_steps = dosing.held_seconds = 0
         if dosing.missed_seconds:
             seconds = dosing.missed_seconds
             self.missed.add(missed.LATE, self.cascade.rate * seconds * 5 // 432, seconds)

@@ -76,5 +76,5 @@ class Calibrating:
         app.take_up_schedule()
         if app.records.prescription is not before:  # it could not be read without a calibration, or is void now
             interrupted.take_up(app, None)
-            app.therapy.begin(app.dosing.day, app.dosing.second, False)
+            app.therapy.scheduled.begin(app.dosing.day, app.dosing.second, False)
         app.log.log("calibrated", sequence=app.records.calibrations.sequence)

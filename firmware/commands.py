@@ -10,6 +10,7 @@ _HELP = (
     "status                      what the pump is doing, as key: value lines",
     "log [COUNT]                 the newest events, oldest first",
     "program show                the prescription in force, and what is staged",
+    "program history             that one and those it replaced, newest first",
     "program stage begin         a new one; then `program stage KEY WORDS` with",
     "                            patient, drug, concentration, mode, basal, period,",
     "                            scheduled_bolus, patient_bolus, max_per_hour,",
@@ -41,6 +42,7 @@ _HELP = (
 )
 _LOG_DEFAULT = 20
 _STOP_MAX_S = 3_600
+_BOLUS = ", as in `bolus NUMBER UNIT over NUMBER UNIT`; or `cancel`"
 
 
 class Commands:
@@ -123,10 +125,14 @@ class Commands:
     def _bolus(self, words):
         if words == ["cancel"]:
             return self._app.cancel_bolus()
-        allowed = "`cancel`, or NUMBER UNIT over NUMBER UNIT after it, and `confirm` after that"
-        confirmed = words[5:] == ["confirm"]
-        _expect(len(words) == 5 + confirmed and words[2] == "over", "bolus", allowed)
-        return self._app.bolus(words[0], words[1], units.duration("bolus over", words[3], words[4]), confirmed)
+        _expect(
+            len(words) >= 2 and words[1] != "over", _given("bolus", words[:1]), "a number, a space and a unit" + _BOLUS
+        )
+        _expect(words[2:3] == ["over"], _given("bolus", words), "`over NUMBER UNIT` is needed after the dose" + _BOLUS)
+        _expect(len(words) >= 5, _given("bolus over", words[3:]), "a number, a space and s, min or h; 1 s to 24 h")
+        _expect(words[5:] in ([], ["confirm"]), _given("bolus ...", words[5:]), "nothing, or `confirm`")
+        seconds = units.duration("bolus over", words[3], words[4])
+        return self._app.bolus(words[0], words[1], seconds, len(words) > 5)
 
     def _dose(self, words):
         _expect(not words, "dose", "no words after it")
@@ -145,6 +151,10 @@ class Commands:
             return ["clock: " + self._app.now_text()]
         _expect(len(words) == 2 and words[0] == "set", "clock", "nothing or `set YYYY-MM-DDThh:mm:ss` after it")
         return self._app.set_clock(words[1])
+
+
+def _given(field, words):
+    return "%s = %s" % (field, " ".join(words) or "nothing")
 
 
 def _expect(condition, field, allowed):

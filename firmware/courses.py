@@ -29,6 +29,7 @@ class Courses:
         self.priming = None  # priming.Priming, once it is loaded
         self._begun = None  # the Course that at_commit() made last, until it is in force and logged
         self._begins_bridge = self._ends_trial = False  # whether it does
+        self._bridged_nl = -1  # what the bridge that it ends has given, nL; -1: it ends none
         self.unsaved = None  # the prescription whose Course has still to be stored
         self._wait = 0  # frames until that is tried again
 
@@ -76,8 +77,12 @@ class Courses:
         course, _ = self.bridging.plan(rx)
         if trial is not None:
             self.trials.plan(rx, course, trial)
+        left = self.bridging.left_nl()
         self._begun = course
-        self._begins_bridge = course.bridge_nl > 0 and not self.bridging.left_nl()
+        self._begins_bridge = course.bridge_nl > 0 and not left
+        self._bridged_nl = -1
+        if left and not course.bridge_nl:
+            self._bridged_nl = self._app.records.prescription.course.bridge_nl - left
         self._ends_trial = self.trials.left_s() > 0
         return course
 
@@ -94,6 +99,8 @@ class Courses:
         log = self._app.log.log
         if self._ends_trial:
             log("trial_end", how=_CANCELLED)
+        if self._bridged_nl >= 0:
+            log("bridge_end", how=_CANCELLED, given_nl=self._bridged_nl)
         if self._begins_bridge:
             log("bridge", volume_nl=course.bridge_nl, rate_nl_day=course.bridge_rate)
         if course.trial_s:

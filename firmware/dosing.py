@@ -39,6 +39,7 @@ class Dosing:
         self.pending = 0  # steps due and not yet commanded
         self.missed_steps = 0  # due and given up since the last time someone took the count
         self.missed_seconds = 0  # seconds of demand that no tick saw
+        self.held_seconds = 0  # seconds that an alarm held, likewise
         self.bolus = None  # bolus_flow.BolusFlow that flows now
         self.next_bolus = None  # the one that begins with the next second
         self.aside = None  # the one that flows on when that one has ended
@@ -133,6 +134,8 @@ class Dosing:
                 self._bolus_ended(flow)
             if not dosed:
                 self.missed_bolus_pl += bolus_pl
+        if self.mode == HELD and dosed:
+            self.held_seconds += 1
         due = self._cascade.second(bolus_pl) if dosed else 0
         if due:
             if self.mode == ON:

@@ -22,21 +22,27 @@ class History(Store):
             eeprom, layout.PRESCRIPTION_FIRST, layout.PRESCRIPTION_SLOTS, layout.PRESCRIPTION_PAGES, PRESCRIPTION
         )
 
-    def payloads(self):
-        """The records that are replaced and still whole, newest first. Raises EepromError if the part fails."""
+    def records(self):
+        """(sequence, payload) of those that are replaced and still whole, newest first. Raises EepromError if the part
+        fails."""
         for slot, sequence in self._newest_first():
             payload = self._join(slot, sequence)
             if payload is not None:
-                yield payload
+                yield sequence, payload
+
+    def payloads(self):
+        """The same without their numbers."""
+        for _, payload in self.records():
+            yield payload
 
     def drugs(self):
-        """(drug, ng/mL) of each record, by its first part alone, newest first: many records take long to read whole.
-        Raises EepromError if the part fails; ValueError at one of a drug that nobody knows."""
-        for _, _ in self._newest_first():
+        """(sequence, drug, ng/mL) of each record, by its first part alone, newest first: many records take long to read
+        whole. Raises EepromError if the part fails; ValueError at one of a drug that nobody knows."""
+        for _, sequence in self._newest_first():
             drug, _, concentration = struct.unpack_from(_HEAD, self._page, HEAD_SIZE + _PART_HEAD)
             if drug >= len(DRUGS):
                 raise ValueError("prescription: drug %d" % drug)
-            yield DRUGS[drug], concentration
+            yield sequence, DRUGS[drug], concentration
 
     def _newest_first(self):
         """(slot, sequence) of each, its first page in the buffer."""

@@ -13,10 +13,12 @@ _MODULES = (
     "staging",
     "comparison",
     "unusual",
+    "past",
     "programming",
     "calibrating",
     "priming",
     "refilling",
+    "remedies",
     "status",
     "commands",
 )
@@ -48,6 +50,7 @@ class Later:
         app = self._app
         app.programming = _load("programming").Programming(app)
         app.operations.calibrating = _load("calibrating").Calibrating(app)
+        app.operations.remedies = _load("remedies")
         app.courses.priming = _load("priming").Priming(app)
         app.reservoir.refilling = _load("refilling").Refilling(app)
         app.console.commands = _load("commands").Commands(app)

@@ -85,8 +85,7 @@ def _check_windows(app, asked, dose_nl, start):
     """Rolling limits: whole doses of all boluses in the window, this one, a full window of the highest basal (R09)."""
     rx = app.records.prescription
     history = app.records.boluses
-    if history.is_full(start, _DAY_S):
-        raise Denied(HISTORY_FULL, "bolus: %d within 24 h, no more can be remembered" % boluses.CAPACITY)
+    check_history(app, "bolus", start)
     highest = app.dosing.schedule.highest()
     entry = Entry(rx.drug, rx.concentration)
     _, hard_day = entry.bounds(0, entry.day[1])
@@ -101,6 +100,13 @@ def _check_windows(app, asked, dose_nl, start):
         if dose_nl * _DAY_S > room:
             left = units.both_text(max(0, room) // _DAY_S, rx.concentration)
             raise Denied(reason, "%s: at most %s, for %s" % (asked, left, name))
+
+
+def check_history(app, what, start):
+    """Raise Denied if a bolus or prime (what) that begins at pump time `start` (s) would push one out of the history
+    that still counts for a day: the limits would then allow its dose once more (R09)."""
+    if app.records.boluses.is_full(start, _DAY_S):
+        raise Denied(HISTORY_FULL, "%s: %d within 24 h, no more can be remembered" % (what, boluses.CAPACITY))
 
 
 def check_patient(app, start):

@@ -20,7 +20,8 @@ class Missed:
         self.dosing_pl = 0  # missed while the pump was to dose, since someone took the count
 
     def add(self, why, picolitres, seconds):
-        """picolitres were missed within the last `seconds`. why: index into events.NAMES['why']."""
+        """picolitres were missed within the last `seconds`. why: index into events.NAMES['why']. Returns whether an
+        hour was reported, so that a record of the ledger is due: a power cut must not forget more than that."""
         if why != self._why:
             self.report()
             self._why = why
@@ -30,8 +31,10 @@ class Missed:
         self._seconds += seconds
         nl, self._rest_pl = divmod(self._rest_pl + picolitres, 1_000)
         self._ledger.missed_nl += nl
-        if self._seconds >= _REPORT_S:
-            self.report()
+        if not self._pl or self._seconds < _REPORT_S:
+            return False  # a low rate may miss nothing yet: its seconds count on
+        self.report()
+        return True
 
     def report(self):
         """Log what has added up since the last report."""

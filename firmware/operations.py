@@ -13,6 +13,7 @@ class Operations:
         """app: app.App."""
         self._app = app
         self.calibrating = None  # calibrating.Calibrating, once it is loaded
+        self.remedies = None  # the module, once it is loaded
 
     @property
     def log(self):
@@ -56,7 +57,8 @@ class Operations:
         if self.prescription is None:
             raise ValueError("resume: there is no prescription")
         if app.alarms.reaction() == alarms.STOP:
-            raise ValueError("resume: alarm %s; `clear` comes first" % ", ".join(alarms.codes(app.alarms.active)))
+            stopping = self.remedies.stopping(app.alarms)  # pyright: ignore[reportAttributeAccessIssue]
+            raise ValueError("resume: alarm %s; `clear` comes first" % stopping)
         if app.ledger.state == ledger.RUNNING:
             raise ValueError("resume: delivery is not stopped")
         self._run_again()

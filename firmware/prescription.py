@@ -99,6 +99,14 @@ class Prescription:
 
 def unpack(payload, calibration):
     """The validated Prescription of a record payload. Raises ValueError if it is none that may run."""
+    rx = parse(payload)
+    rx.validate(calibration)
+    return rx
+
+
+def parse(payload):
+    """The Prescription of a record payload, as it stands there: this pump need not be able to give it. Raises
+    ValueError."""
     rx = Prescription()
     reader = _Reader(payload)
     patient, drug, rx.mode, rx.concentration, rx.basal, rx.max_per_hour, rx.max_per_day, count = reader.take(_HEAD)
@@ -113,7 +121,6 @@ def unpack(payload, calibration):
     rx.course = course.unpack(payload[reader.at :])
     rx.patient = text_field(patient)
     rx.drug = DRUGS[drug]
-    rx.validate(calibration)
     return rx
 
 

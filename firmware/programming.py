@@ -3,9 +3,10 @@
 Dosing goes on undisturbed by the prescription in force until a commit, which is one record.
 """
 
-from firmware import alarms, comparison, library, staging, unusual
+from firmware import alarms, comparison, history, library, past, staging, unusual
 
 _REFUSED_EVERY_MS = 60_000
+_VERBS = "show, history, stage KEY WORDS, confirm FIELD VALUE, commit DIGEST or discard"
 
 
 class Programming:
@@ -22,6 +23,8 @@ class Programming:
         verb = words[0] if words else ""
         if verb == "show" and len(words) == 1:
             return comparison.show(self._app.records.prescription, self.staging.complete)
+        if verb == "history" and len(words) == 1:
+            return past.lines(self._app)
         if verb == "stage" and len(words) >= 2:
             return self._stage(words[1], words[2:])
         if verb == "confirm" and len(words) >= 3:
@@ -31,7 +34,7 @@ class Programming:
         elif verb == "discard" and len(words) == 1:
             self.discard()
         else:
-            raise ValueError("program: show, stage KEY WORDS, confirm FIELD VALUE, commit DIGEST or discard is needed")
+            raise ValueError("program: %s is needed" % _VERBS)
         return ()
 
     def _stage(self, key, words):
@@ -88,7 +91,8 @@ class Programming:
         stage = self.staging
         stage.compared = None
         stage.warnings = found = []
-        search = unusual.warnings(active, rx, app.records.calibration.min_rate)
+        older = history.History(app.board.eeprom)
+        search = unusual.warnings(active, rx, app.records.calibration.min_rate, older)
         for lines in (comparison.show(active, rx), self._ends(rx, digest)):
             for line in lines:
                 yield line

@@ -26,6 +26,7 @@ BEYOND_PERCENT = const(2)
 _PL_PER_STEP = (1_000, 1_000_000)
 _ENTRIES = const(8)  # newest refills that are looked at: some may never have come into force
 _ROUNDING_NL = const(2)
+_USAGE = ", as in `refill NUMBER UNIT [measured NUMBER UNIT] [because WORD]`"
 _EXPLANATIONS = events.NAMES["explanation"]
 _NOT_THE_PUMP = tuple([_EXPLANATIONS.index(word) for word in ("spilled", "sampled", "leak")])
 
@@ -114,26 +115,41 @@ def suggestion(refills, pl_per_step):
 
 def _parse(words):
     """(volume words, measured words or None, explanation or None) of what follows `refill`."""
-    volume = words[:2]
+    volume = _two("refill", words[:2])
     measured = why = None
     rest = words[2:]
-    if rest[:1] == ["measured"] and len(rest) >= 3:
-        measured = rest[1:3]
+    if rest[:1] == ["measured"]:
+        measured = _two("refill measured", rest[1:3])
         rest = rest[3:]
-    if rest[:1] == ["because"] and len(rest) == 2:
-        if rest[1] not in _EXPLANATIONS:
-            raise ValueError("refill because = %s: one of %s" % (rest[1], ", ".join(_EXPLANATIONS)))
-        why = _EXPLANATIONS.index(rest[1])
-        rest = ()
-    if len(volume) < 2 or rest:
-        raise ValueError("refill: `NUMBER UNIT [measured NUMBER UNIT] [because WORD]` after it")
+    if rest[:1] == ["because"]:
+        word = " ".join(rest[1:2])
+        if word not in _EXPLANATIONS:
+            _refuse("refill because", word, "one of " + ", ".join(_EXPLANATIONS))
+        why = _EXPLANATIONS.index(word)
+        rest = rest[2:]
+    if rest:
+        _refuse("refill ...", " ".join(rest), "nothing" + _USAGE)
     return volume, measured, why
 
 
+def _two(field, words):
+    """The words of a volume, number and unit."""
+    if len(words) < 2 or words[1] in ("measured", "because"):
+        _refuse(field, " ".join(words[:1]), "a number, a space and nL, uL or mL" + _USAGE)
+    return words
+
+
+def _refuse(field, value, allowed):
+    raise ValueError("%s = %s: %s" % (field, value or "nothing", allowed))
+
+
 def _volume(field, words, lowest, capacity):
+    value = " ".join(words)
+    if words[1] not in units.VOLUME_NL:
+        _refuse(field, value, "a volume is needed, in nL, uL or mL")
     volume_nl = units.dose(field, words[0], words[1], 0)
     if not lowest <= volume_nl <= capacity:
-        raise ValueError("%s = %s %s: %d nL to %s" % (field, words[0], words[1], lowest, _ml(capacity)))
+        _refuse(field, value, "%d nL to %s" % (lowest, _ml(capacity)))
     return volume_nl
 
 

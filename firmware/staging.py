@@ -81,8 +81,8 @@ class Staging:
         elif key == "patient_bolus":
             return (
                 self._read(units.dose, "patient_bolus dose", words[0], words[1]),
-                _seconds("patient_bolus over", words[2], words[3]),
-                _seconds("patient_bolus lockout", words[4], words[5]),
+                units.duration("patient_bolus over", words[2], words[3]),
+                units.duration("patient_bolus lockout", words[4], words[5]),
                 _count("patient_bolus max_per_day", words[6]),
             )
         elif key in ("basal", "max_per_hour", "max_per_day"):
@@ -107,7 +107,7 @@ class Staging:
         days = parse_days(field + "days", words[0])
         minute = parse_clock(field + "at", words[1])
         dose = self._read(units.dose, field + "dose", words[2], words[3])
-        self._scheduled.append((days, minute, dose, _seconds(field + "over", words[4], words[5])))
+        self._scheduled.append((days, minute, dose, units.duration(field + "over", words[4], words[5])))
 
     def _read(self, read, field, number, unit):
         """The quantity in nL, or what will read it once the concentration is known."""
@@ -184,15 +184,6 @@ def _whole(value, ng_per_ml):
 def _expect(key, words, count, need):
     if len(words) != count:
         refuse(key, " ".join(words), need + " is needed")
-
-
-def _seconds(field, number, unit):
-    """A duration in s. A fraction is refused: a lockout rounded down is too short."""
-    found = units.duration(field, number, unit)
-    mantissa, decimals = units.number(field, number)
-    if mantissa * units.DURATION_S[unit] != found * 10**decimals:
-        refuse(field, "%s %s" % (number, unit), "a whole number of seconds is needed")
-    return found
 
 
 def _count(field, text):

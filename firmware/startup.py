@@ -3,7 +3,7 @@
 from micropython import const
 
 from firmware import alarms, civil, events, interrupted, ledger, missed, resets
-from firmware.dosing import ON
+from firmware.dosing import OFF
 
 # Reset to the first line of App on the bench: MicroPython's start, the image check, the imports. No clock of the pump
 # saw it, so it is a measured constant.
@@ -38,7 +38,7 @@ def start(app):
         app.log.log("assumed", steps=assumed, volume_nl=assumed * app.cascade.pl_per_step // 1_000)
     ended = _take_up_stop(app, day, second)
     app.schedule()
-    if app.mode() == ON:
+    if app.mode() != OFF:  # by an alarm that stops delivery too
         since = (last_day, last_second) if exact and now is not None else None
         if since is not None and ended is not None and civil.seconds_between(*since, *ended) > 0:
             since = ended

@@ -89,9 +89,13 @@ def rate(field, text, unit, ng_per_ml):
 
 
 def duration(field, text, unit):
-    """A duration in whole seconds, floored; units s, min, h, d."""
+    """A duration in whole seconds; units s, min, h, d. A fraction of a second is refused: a bolus that is cut to fewer
+    seconds flows faster than was asked for, and a lockout is too short."""
     mantissa, decimals = number(field, text, unit)
-    return mantissa * _lookup(DURATION_S, unit, field, text) // 10**decimals
+    found, rest = divmod(mantissa * _lookup(DURATION_S, unit, field, text), 10**decimals)
+    if rest:
+        _fail(field, text, unit, "whole seconds are needed")
+    return found
 
 
 def decimal(value, per, places=3):

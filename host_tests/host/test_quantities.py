@@ -249,6 +249,9 @@ def test_host_and_pump_read_the_same_quantity_alike(number: str, row: tuple[Dime
     if dimension is Dimension.CONCENTRATION and exact.denominator != 1:
         with pytest.raises(units.QuantityError, match="a whole number of ng/mL"):
             _device(number, unit, dimension, concentration)
+    elif dimension is Dimension.DURATION and exact.denominator != 1:
+        with pytest.raises(units.QuantityError, match="whole seconds are needed"):
+            _device(number, unit, dimension, concentration)
     elif dimension in (Dimension.MASS_RATE, Dimension.VOLUME_RATE) and 0 < exact < 1:
         with pytest.raises(units.QuantityError, match="0, or at least 1 nL/day"):  # never silently nothing
             _device(number, unit, dimension, concentration)

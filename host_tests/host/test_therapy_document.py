@@ -13,7 +13,8 @@ from support import S, continuous, scenario, steps_by
 from typer.testing import CliRunner
 
 from thecal import cli, therapy_plots
-from thecal.day_chart import coming_day, draw
+from thecal.coming_day import coming_day
+from thecal.day_chart import draw
 from thecal.demo import SCENARIO
 from thecal.paths import ROOT
 from thecal.scenario import Scenario, load_scenario

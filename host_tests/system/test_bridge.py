@@ -189,3 +189,40 @@ def test_the_path_that_the_bridge_rests_on_is_shown_before_it_is_confirmed_and_w
     assert "bridge_rate: 10000 uL/day (5000 ug/day)" in before
     assert "bridge_end: 2026-03-02T00:" in before
     assert "bridge_left_nl: " in after
+
+
+@pytest.mark.requirement("F7", "F3", "I1")
+def test_a_therapy_of_scheduled_boluses_alone_goes_on_at_their_dose_a_day():
+    """24 boluses of 20 ug a day and no basal: at `min_rate` the path would have been flushed for 52 days."""
+    hourly = [{"days": "daily", "at": f"{hour:02}:30", "dose": "20 ug", "over": "10 min"} for hour in range(24)]
+    old = {**FIRST, "basal": "0 mL/day", "scheduled_bolus": hourly}
+    new = {**SECOND, "basal": "480 ug/day"}
+    start = {"at": "65 min", "do": "program", "prescription": new}  # after two boluses
+    result = on_twin(scenario(old, "30 h", start, say("66 min", "bridge"), pump={"tubing": "0.1 mL"}))
+    assert [found["rate_nl_day"] for found in details(result, "bridge")] == [960_000]
+    assert (
+        "bridge_dose: 0 uL/day (0 ug/day) of basal, the mean of a week, and 960 uL/day (480 ug/day) of scheduled"
+        in (result.console.decode())
+    )
+    (begun,) = times(result, "bridge")
+    (ended,) = times(result, "bridge_end")
+    assert abs((ended - begun) / S - 276_000 * 86_400 / 960_000) < 10
+    check_rate(result, begun + 2 * S, ended, 960_000)
+    check_rate(result, ended + 2 * S, 30 * 60 * MIN, 480_000)
+
+
+@pytest.mark.requirement("F7", "F4")
+def test_a_mistaken_concentration_is_taken_back_at_once_and_a_third_one_stays_refused():
+    third = {"at": "10 min", "do": "program", "prescription": morphine("250 ug/mL", "6 mL/day")}
+    back = {"at": "20 min", "do": "program", "prescription": FIRST}
+    cut = {"at": "15 min", "do": "power_cut", "for": "5 s"}
+    result = on_twin(scenario(FIRST, "60 min", CHANGE, third, cut, back))
+    (refusal,) = [refusal.answer for refusal in result.refusals]
+    assert refusal.startswith("error: drug = morphine 250 ug/mL: a bridge to morphine 1000 ug/mL runs, ")
+    (end,) = details(result, "bridge_end")
+    assert end["how"] == "cancelled"
+    assert 120_000 < end["given_nl"] < 130_000  # 18 min at 10 mL a day
+    assert len(details(result, "bridge")) == 1
+    shown = result.console.decode().rsplit("program stage end", 1)[1]
+    assert "bridge_path: taken to hold morphine 500 ug/mL throughout; `prime`, if it does not" in shown
+    check_rate(result, 16 * MIN, 60 * MIN, OLD)

@@ -113,6 +113,7 @@ def test_a_commit_without_questions_needs_every_warning_confirmed(rx: Path) -> N
     bare = thecal(rx, "--commit")
     assert bare.exit_code == cli.REFUSED
     assert '--confirm "basal 1200 ug/day" is needed: above 1000 ug/day' in bare.stderr
+    assert '--confirm "patient_bolus 120 ug" is needed' in bare.stderr  # all of them, at once
     one = thecal(rx, "--commit", "--confirm", "basal 1200 ug/day")
     assert one.exit_code == cli.REFUSED
     assert '--confirm "patient_bolus 120 ug" is needed' in one.stderr
@@ -133,6 +134,23 @@ def test_a_commit_without_warnings_needs_no_more(rx: Path) -> None:
     again = thecal(write(rx, "310 ug/day"), "--commit", "--confirm", "basal 310 ug/day")
     assert again.exit_code == cli.REFUSED  # somebody expected a warning, so something is not as it was thought
     assert basal() == "600 uL/day (300 ug/day)"
+
+
+@pytest.mark.requirement("F4", "F7", "R22")
+def test_what_the_pump_refuses_to_put_in_force_is_not_left_staged(rx: Path, pump: Twin) -> None:
+    """A commit to a third concentration during a bridge; a value that the console does not take."""
+    for number, file in (("2000", rx), ("50", rx.with_name("other.toml"))):
+        file.write_text(NEW.format(basal="300 ug/day", dose="10 ug").replace('"500 ug/mL"', f'"{number} ug/mL"'))
+    assert thecal(rx, "--commit").exit_code == 0
+    refused = thecal(rx.with_name("other.toml"), "--commit", "--confirm", "concentration 50 ug/mL")
+    assert "a bridge to" in refused.stderr
+    assert refused.exit_code == cli.REFUSED
+    assert not staged()
+    rx.write_text(
+        NEW.format(basal="300 ug/day", dose="10 ug").replace("bench-07", "a-name-that-is-far-too-long-for-it")
+    )
+    assert thecal(rx, "--commit").exit_code != 0
+    assert not TwinLink("twin", 6).command("program discard").ok
 
 
 @pytest.mark.requirement("F8", "R10")
@@ -160,10 +178,41 @@ def test_show_draws_the_coming_day(pump: Twin) -> None:
     assert "24 h from mon 01:00: " in thecal("show").stdout
 
 
-@pytest.mark.requirement("F2", "F3")
-def test_show_says_when_the_pump_gives_something_else_just_now() -> None:
-    TwinLink("twin", 6).command("stop for 30 min")
-    assert "now: stopped, 0 nL/day" in thecal("show").stdout
+@pytest.mark.requirement("F2", "F3", "F5", "F7")
+def test_show_says_what_the_pump_is_in_the_middle_of(rx: Path, pump: Twin) -> None:
+    """host_tests/system/test_coming_day.py compares the day with the one that then comes."""
+    assert pump_says("stop for 30 min")
+    paused = thecal("show").stdout
+    assert "  stopped until 00:30: nothing flows, no bolus\n" in paused
+    assert "  00:00  0 ug/day\n  00:30  the stop ends\n  00:30  240 ug/day\n" in paused
+    assert "now: " not in paused
+    assert pump_says("stop")
+    assert "  stopped until `resume`: nothing flows, no bolus\n" in thecal("show").stdout
+    assert "bolus 25 ug over 10 min: skipped, the pump is stopped\n" in thecal("show").stdout
+    assert pump_says("resume")
+    assert pump_says("refill 1 mL because other")
+    pump.run(pump.now_ns() + 2 * S)
+    low = thecal("show").stdout
+    assert "  alarm low_reservoir: no bolus\n" in low
+    assert "  22:00  bolus 25 ug over 10 min: skipped, low reservoir\n" in low
+    assert pump_says("refill 20 mL because other")
+    words = ["trial", "start", "--port", "twin", str(write(rx)), "--for", "2 h", "--then", "stopped", "--yes"]
+    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    pump.run(pump.now_ns() + 2 * S)
+    trial = thecal("show").stdout
+    assert "  a trial, ends within these 24 h: then nothing, no bolus\n" in trial
+    assert "  02:00  the trial ends: nothing\n  02:00  0 ug/day\n" in trial
+    rx.write_text(NEW.format(basal="300 ug/day", dose="10 ug").replace("500 ug/mL", "2000 ug/mL"))
+    assert thecal(rx, "--commit").exit_code == 0
+    pump.run(pump.now_ns() + 2 * S)
+    bridge = thecal("show").stdout
+    assert "  a bridge until 12:38: 600 uL/day of what the path holds, no bolus\n" in bridge
+    assert "  12:38  the bridge ends\n  12:38  150 uL/day\n" in bridge
+    assert " 600 uL/day │" in bridge  # another concentration flows: volumes
+
+
+def pump_says(line: str) -> bool:
+    return TwinLink("twin", 6).command(line).ok
 
 
 @pytest.mark.requirement("F2", "F3", "F8")
@@ -177,7 +226,8 @@ def test_show_as_json() -> None:
         ("2026-03-02T08:00:00", 1_440_000),
         ("2026-03-02T12:00:00", 480_000),
     ]
-    assert coming["scheduled_boluses"] == [{"at": "2026-03-02T22:00:00", "dose_nl": 50_000, "seconds": 600}]
+    bolus = {"at": "2026-03-02T22:00:00", "dose_nl": 50_000, "seconds": 600, "given_nl": 50_000}
+    assert coming["scheduled_boluses"] == [bolus]
     assert coming["basal_nl"] == 640_000
 
 
@@ -191,3 +241,20 @@ def test_a_file_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
     result = thecal(tmp_path / "nothing.toml")
     assert result.exit_code == cli.WRONG_USE
     assert "nothing.toml" in result.stderr
+
+
+@pytest.mark.requirement("F4", "F5", "F12")
+def test_the_history_is_listed_newest_first_and_as_json(rx: Path) -> None:
+    assert thecal(write(rx, "250 ug/day"), "--commit").exit_code == 0
+    shown = thecal("history").stdout
+    assert shown.index("1: in force; digest ") < shown.index("0: replaced; digest ")
+    new, old = json.loads(thecal("history", "--json").stdout)["prescriptions"]
+    assert (new["sequence"], new["state"], new["mode"], new["basal"]) == (
+        1,
+        "in force",
+        "continuous",
+        "500 uL/day (250 ug/day)",
+    )
+    assert (old["sequence"], old["state"], old["mode"], old["periods"]) == (0, "replaced", "flex", "1")
+    assert old["patient_bolus"] == "20 uL (10 ug) over 5 min, lockout 2 h, 4 per day"
+    assert int(new["digest"], 16) != int(old["digest"], 16)

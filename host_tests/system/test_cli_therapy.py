@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+import typer
 from support import continuous, scenario
 from typer.testing import CliRunner, Result
 from typing_extensions import Self
@@ -189,21 +190,98 @@ def test_a_trial_is_started_scored_ended_and_kept(tmp_path: Path, pump: Twin) ->
     assert thecal("trial keep", answer="n\n").exit_code == cli.REFUSED
     kept = thecal("trial keep", answer="y\n")
     assert kept.exit_code == 0, kept.stderr
+    pump.run(pump.now_ns() + S)
     assert status()["rate"].startswith("6000000 nL/day")
     assert "trial_left_s" not in status()
 
 
-@pytest.mark.requirement("F5", "R10")
-def test_what_is_unusual_is_typed_once_more_before_a_trial(tmp_path: Path) -> None:
+def nothing_staged() -> bool:
+    return not TwinLink("twin", 6).command("program discard").ok
+
+
+@pytest.fixture
+def low(tmp_path: Path) -> Path:
+    """A prescription of less than a tenth of the rate in force: the pump warns of it."""
     file = tmp_path / "rx.toml"
     file.write_text(RX.format(rate="0.1 mL/day"))
-    words = (str(file), "--for", "2 h", "--then", "minimum")
-    wrong = thecal("trial start", *words, answer="basal 1\ny\n")
+    return file
+
+
+LOW = "basal 100 uL/day"
+TRIAL = ("--for", "2 h", "--then", "minimum")
+
+
+@pytest.mark.requirement("F5", "R10")
+@pytest.mark.parametrize("answer", ["", "y\n", "100\ny\n", "1000 uL/day\ny\n", "100 uL/day\nn\n", "100 uL/day\n"])
+def test_what_is_unusual_is_typed_once_more_before_a_trial(low: Path, answer: str) -> None:
+    wrong = thecal("trial start", str(low), *TRIAL, answer=answer)
     assert wrong.exit_code == cli.REFUSED
+    assert "nothing was changed" in wrong.stderr
+    assert nothing_staged()
     assert status()["rate"].startswith("4800000 nL/day")
-    done = thecal("trial start", *words, "--yes")
+
+
+@pytest.mark.requirement("F5", "R10")
+def test_a_trial_begins_once_its_warnings_are_typed(low: Path) -> None:
+    done = thecal("trial start", str(low), *TRIAL, answer="100 uL/day\ny\n")
     assert done.exit_code == 0, done.stderr
     assert status()["rate"].startswith("100000 nL/day")
+
+
+@pytest.mark.requirement("F5", "R22")
+@pytest.mark.parametrize("question", ["prompt", "confirm"])
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, typer.Abort])
+def test_ctrl_c_at_a_question_leaves_nothing_staged(
+    low: Path, question: str, interrupt: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*args: object, **kwargs: object) -> None:
+        raise interrupt
+
+    monkeypatch.setattr(typer, question, ask)
+    assert thecal("trial start", str(low), *TRIAL, answer="100 uL/day\n").exit_code != 0
+    assert nothing_staged()
+    assert status()["rate"].startswith("4800000 nL/day")
+
+
+@pytest.mark.requirement("F5", "R10")
+def test_yes_confirms_no_warning(low: Path) -> None:
+    """Of `trial start`, and of the way back from the trial by `keep` and by `discard`."""
+    bare = thecal("trial start", str(low), *TRIAL, "--yes")
+    assert bare.exit_code == cli.REFUSED
+    assert f'--confirm "{LOW}" is needed: ten times or more from 4800 uL/day' in bare.stderr
+    assert nothing_staged()
+    assert status()["rate"].startswith("4800000 nL/day")
+    wrong = thecal("trial start", str(low), *TRIAL, "-y", "--confirm", "basal 100 uL")
+    assert wrong.exit_code == cli.REFUSED
+    assert "the pump warns of no such thing" in wrong.stderr
+    assert thecal("trial start", str(low), *TRIAL, "-y", "--confirm", LOW).exit_code == 0
+    kept = thecal("trial keep", "-y")  # the rate that flows: nothing unusual
+    assert kept.exit_code == 0, kept.stderr
+    high = low.with_name("high.toml")
+    high.write_text(RX.format(rate="4.8 mL/day"))
+    assert thecal("trial start", str(high), *TRIAL, "-y", "--confirm", "basal 4800 uL/day").exit_code == 0
+    back = thecal("trial discard", "-y")
+    assert back.exit_code == cli.REFUSED
+    assert f'--confirm "{LOW}" is needed' in back.stderr
+    assert nothing_staged()
+    assert status()["rate"].startswith("4800000 nL/day")
+    done = thecal("trial discard", "-y", "--confirm", LOW)
+    assert done.exit_code == 0, done.stderr
+    assert status()["rate"].startswith("100000 nL/day")
+
+
+@pytest.mark.requirement("F5", "R22")
+def test_a_trial_that_the_pump_refuses_leaves_nothing_staged(low: Path) -> None:
+    low.write_text(RX.format(rate="6 mL/day"))
+    for length in ("59 min", "15 d"):
+        refused = thecal("trial start", str(low), "--for", length, "--then", "minimum", "-y")
+        assert refused.exit_code == cli.REFUSED
+        assert "1 h to 14 d" in refused.stderr
+        assert nothing_staged()
+    assert thecal("trial start", str(low), *TRIAL, "-y").exit_code == 0
+    for verb in ("keep", "discard"):
+        assert thecal(f"trial {verb}", answer="n\n").exit_code == cli.REFUSED
+        assert nothing_staged()
 
 
 @pytest.mark.requirement("F6")

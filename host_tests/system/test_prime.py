@@ -155,3 +155,18 @@ def test_what_a_prime_will_do_is_shown_without_doing_it(tubing: str, path: str):
     assert f"path: {path}: tubing {tubing[2:5]} uL, catheter 176 uL (800 mm of 0.22 uL/mm); calibration ver" in text
     assert f"prime: {path}\r\nprime_s: {seconds}\r\nprime_flow: " in text
     assert not details(result, "bolus")
+
+
+@pytest.mark.requirement("F7", "F3", "R09", "I6")
+def test_a_prime_that_would_push_a_bolus_out_of_the_history_is_refused():
+    """Else the limits of the hour and the day would allow once more what 32 boluses have used up."""
+    rx = {**continuous("4.8 mL/day"), "limits": {"max_per_hour": "0.264 mL"}}  # 64 uL beside an hour of basal
+    fill = [say(f"{10 + 12 * place} s", "bolus 2 uL over 8 s") for place in range(31)]
+    last = [say("390 s", "bolus 2 uL over 30 s"), say("400 s", "prime"), say("430 s", "bolus 2 uL over 8 s")]
+    result = on_twin(scenario(rx, "8 min", *fill, *last, pump=SMALL))
+    assert [refusal.answer for refusal in result.refusals] == [
+        "error: prime: 32 within 24 h, no more can be remembered",
+        "error: bolus: 32 within 24 h, no more can be remembered",
+    ]
+    assert {end["how"] for end in details(result, "bolus_end")} == {"done"}  # the one that flowed was not cancelled
+    assert len(details(result, "bolus")) == 32

@@ -16,6 +16,7 @@ from matrix_rig import (
     BRIDGE,
     FLOWS,
     KEEPING,
+    LONG_S,
     LOWEST,
     MINIMUM,
     MODES,
@@ -69,6 +70,10 @@ FLOW = {
     "patient": BASAL + FLOWS["patient"] * 86_400,
     "order": BASAL + FLOWS["order"] * 86_400,
     "prime": 28_800_000,
+    # The bridge gives what they would have given a day.
+    "bridge, scheduled": BRIDGE + FLOWS["scheduled"] * LONG_S,
+    "bridge, suspended": BRIDGE + FLOWS["scheduled"] * LONG_S,
+    "bridge, waiting": BRIDGE + FLOWS["scheduled"] * LONG_S * 2,
 }
 DENIED = {"button", "dose", "bolus"}  # what a denial is logged of
 STOPPED = "delivery is stopped"
@@ -135,8 +140,8 @@ TABLE: dict[str, tuple[str, dict[str, str]]] = {
             **_all_boluses("a bridge runs"),
             "prime": "a bridge runs; `bridge cancel` ends it",
             "bridge cancel": "-> after bridge",
-            "trial start": "a bridge to baclofen",
-            "program commit": "a bridge to baclofen",
+            "trial start": "-> new",  # back to the drug before
+            "program commit": "-> new",
         },
     ),
     "trial over": (
@@ -217,6 +222,7 @@ UNDER_WAY: dict[str, dict[str, str]] = {
         "prime": "prime: one is running",
     },
 }
+BRIDGED = ("scheduled", "suspended", "waiting")  # states of a prescription with scheduled boluses
 FLOWING = {"none": "basal", "suspended": "patient", "waiting": "scheduled"}
 # Boluses that are ended, and scheduled ones that are dropped, by whatever ends boluses.
 ENDED = {"none": 0, "suspended": 2}
@@ -227,6 +233,8 @@ GOES_ON = {"button", "dose", "bolus", "score", "refill", "clear", "clock set"}
 def expected(mode: str, bolus: str) -> tuple[str, dict[str, str]]:
     """What flows in a mode with a bolus, and what each command comes to."""
     flow, answers = TABLE[mode]
+    if mode == "bridge" and bolus in BRIDGED:
+        flow = "bridge, " + bolus
     if mode in KEEPING:
         return FLOWING.get(bolus, bolus), {**answers, **UNDER_WAY[bolus]}
     return flow, answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import NoReturn
 
 import typer
 
@@ -27,21 +28,27 @@ def patience() -> float:
     return seconds
 
 
-def ask(port: str, *lines: str) -> list[Reply]:
-    """Send lines to the pump. The first refusal ends the command."""
+def ask(port: str, *lines: str, quiet: bool = False) -> list[Reply]:
+    """Send lines to the pump. The first refusal ends the command. quiet: without a word, as another reason was told."""
     replies = []
     try:
         with PumpLink(port, patience()) as link:
             for line in lines:
                 reply = link.command(line)
                 if not reply.ok:
-                    fail(REFUSED, reply.reason)
+                    _end(REFUSED, reply.reason, quiet)
                 replies.append(reply)
     except NoPump as error:
-        fail(NO_PUMP, error)
+        _end(NO_PUMP, error, quiet)
     except ValueError as error:
         fail(WRONG_USE, error)
     return replies
+
+
+def _end(status: int, reason: object, quiet: bool) -> NoReturn:
+    if quiet:
+        raise typer.Exit(status)
+    fail(status, reason)
 
 
 def show(reply: Reply) -> None:

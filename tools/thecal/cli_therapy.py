@@ -11,12 +11,11 @@ from typing import Annotated
 
 import typer
 
+from thecal import cli_staging
 from thecal.cli_common import REFUSED, WRONG_USE, AsJson, Port, fail, out
+from thecal.cli_staging import Confirm
 from thecal.cli_talk import ask, need_yes, print_reply, show
 from thecal.link import parse_status
-from thecal.prescription import PrescriptionError, RateRange, stage_lines
-from thecal.prescription_toml import load_prescription
-from thecal.programming import pack, warnings
 from thecal.quantities import Dimension, QuantityError, ascii_units, parse_any
 
 commands = typer.Typer()
@@ -174,45 +173,25 @@ def trial(
 
 
 @trial_commands.command()
-def start(
+def start(  # noqa: PLR0913, PLR0917 - each is an option of the command
     port: Port,
     file: Annotated[Path, typer.Argument(help="Prescription file (TOML).")],
     how_long: Annotated[str, typer.Option("--for", help='1 h to 14 d, for instance "3 d".')],
     then: Annotated[str, typer.Option(help="What comes after it: minimum or stopped.")],
+    confirm: Confirm = None,
     yes: Yes = False,
 ) -> None:
-    """Put a prescription in force for a time; it ends by itself."""
+    """Put a prescription in force for a time; it ends by itself. --yes confirms no warning."""
     if then not in ("minimum", "stopped"):
         fail(WRONG_USE, f"--then = {then}: minimum or stopped")
     line = f"trial start {_quantity('--for', how_long, Dimension.DURATION)} then {then}"
-    staged = ask(port, *_stage_lines(port, file))[-1]
-    show(staged)
-    for warned, why in warnings(staged.lines).items():
-        if not yes and typer.prompt(f"{why}\nType `{warned}`", err=True) != warned:
-            _discard(port)
-        ask(port, f"program confirm {warned}")
-    if not yes and not typer.confirm(f"Put this in force for {how_long}, then {then}?", err=True):
-        _discard(port)
-    show(ask(port, line)[0])
-
-
-def _discard(port: str) -> None:
-    ask(port, "program discard")
-    fail(REFUSED, "not confirmed: nothing was changed")
-
-
-def _stage_lines(port: str, file: Path) -> list[str]:
-    """The console lines for a prescription file, read against the rates that the pump's own calibration allows."""
-    (reply,) = ask(port, "calibrate show")
-    values = parse_status(reply.lines)
-    try:
-        rates = RateRange(*(int(values[key].split()[0]) for key in ("min_rate", "max_rate")))
-    except KeyError:
-        fail(REFUSED, "the pump has no calibration; `thecal calibrate` comes first")
-    try:
-        return stage_lines(load_prescription(file, rates), pack)
-    except (PrescriptionError, OSError) as error:
-        fail(WRONG_USE, f"{file}: {error}")
+    lines = cli_staging.file_lines(port, file)
+    with cli_staging.staging(port):
+        staged = ask(port, *lines)[-1]
+        show(staged)
+        cli_staging.confirm(port, staged, confirm, f"Put this in force for {how_long}, then {then}?", yes)
+        started = ask(port, line)[0]
+    show(started)
 
 
 @trial_commands.command()
@@ -241,29 +220,28 @@ def end(port: Port, yes: Yes = False) -> None:
 
 
 @trial_commands.command()
-def keep(port: Port, yes: Yes = False) -> None:
-    """Put the prescription of the trial in force for good."""
-    _take_over(port, "keep", yes)
+def keep(port: Port, confirm: Confirm = None, yes: Yes = False) -> None:
+    """Put the prescription of the trial in force for good. --yes confirms no warning."""
+    _take_over(port, "keep", confirm, yes)
 
 
 @trial_commands.command()
-def discard(port: Port, yes: Yes = False) -> None:
-    """Put the prescription before the trial in force again, or stop if it is not known any more."""
-    _take_over(port, "discard", yes)
+def discard(port: Port, confirm: Confirm = None, yes: Yes = False) -> None:
+    """Put the prescription before the trial in force again, or stop if it is not known any more.
+
+    --yes confirms no warning.
+    """
+    _take_over(port, "discard", confirm, yes)
 
 
-def _take_over(port: str, verb: str, yes: bool) -> None:
+def _take_over(port: str, verb: str, given: list[str] | None, yes: bool) -> None:
     """Stage what the pump proposes, show it beside what is in force, and commit it once confirmed."""
-    (staged,) = ask(port, f"trial {verb}")
-    show(staged)
-    digests = [line.removeprefix("digest: ") for line in staged.lines if line.startswith("digest: ")]
-    if len(digests) != 1:
-        fail(REFUSED, f"trial {verb}: the pump named no digest")
-    for warned, why in warnings(staged.lines).items():
-        if not yes and typer.prompt(f"{why}\nType `{warned}`", err=True) != warned:
-            _discard(port)
-        ask(port, f"program confirm {warned}")
-    if not yes and not typer.confirm("Put this prescription in force?", err=True):
-        _discard(port)
-    ask(port, f"program commit {digests[0]}")
+    with cli_staging.staging(port):
+        (staged,) = ask(port, f"trial {verb}")
+        show(staged)
+        digests = [line.removeprefix("digest: ") for line in staged.lines if line.startswith("digest: ")]
+        if len(digests) != 1:
+            fail(REFUSED, f"trial {verb}: the pump named no digest")
+        cli_staging.confirm(port, staged, given, "Put this prescription in force?", yes)
+        ask(port, f"program commit {digests[0]}")
     out.print("in force", highlight=False)

@@ -17,8 +17,9 @@ BASE = {"patient": "bench-07", "drug": "morphine", "concentration": "500 ug/mL",
 
 
 def prescription(**values: Any) -> Any:
-    """A host prescription: morphine, 10 mL/day continuous unless said otherwise."""
+    """A host prescription: morphine, 10 mL/day continuous unless said otherwise. None leaves a key out."""
     table = {**BASE, "basal": "10 mL/day", **values}
+    table = {key: value for key, value in table.items() if value is not None}
     return parse_prescription(table, RateRange(6_000, 28_800_000))
 
 

@@ -403,3 +403,40 @@ def test_reading_a_full_log_does_not_delay_a_step():
     assert len(bytes(pump.output).split(b"discarded")) > LAYOUT.EVENTS_PAGES - 10
     assert max(gaps) < 130_000_000  # 13 or 14 steps a second, and the lateness of one turn
     pump.close()
+
+
+@pytest.mark.requirement("F3", "F5", "R50")
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("bolus 5 uL over 20.9 s", "bolus over = 20.9 s: whole seconds are needed"),
+        ("bolus 5 uL over 0.01 min", "bolus over = 0.01 min: whole seconds are needed"),
+        ("stop for 90.5 s", "stop for = 90.5 s: whole seconds are needed"),
+        ("trial start 1.00001 h then minimum", "trial start = 1.00001 h: whole seconds are needed"),
+    ],
+)
+def test_a_fraction_of_a_second_is_refused_and_nothing_happens(pump: Pump, line: str, reason: str):
+    assert refused(pump, line) == reason
+    status = pump.status()
+    assert (status["state"], status["bolus"]) == ("dosing", "none")
+
+
+@pytest.mark.requirement("F11", "F6", "F9")
+def test_resume_names_the_alarms_that_stop_the_pump_and_what_ends_their_causes():
+    """`replace_soon` (ERI) stops nothing, and `clear` does not end what a battery must end first."""
+    pump = Pump(eri_to_eos_s=60)
+    pump.bench.sensors.battery_mv = 3_100  # low, so ERI; a minute later the end of service
+    pump.run(420)
+    assert pump.status()["alarms"] == "end_of_service,replace_soon,battery_low"
+    named = "resume: alarm end_of_service (`service battery` ends its cause)"
+    assert refused(pump, "resume") == named + "; `clear` comes first"
+    pump.bench.reservoir.fill(0)
+    pump.run(12)
+    both = "alarm reservoir_empty (`refill` ends its cause), " + named.removeprefix("resume: alarm ")
+    assert refused(pump, "resume") == f"resume: {both}; `clear` comes first"
+    assert pump.ask("refill 20 mL because other")[-1] == "ok"
+    assert pump.ask("service battery")[-1] == "ok"
+    assert refused(pump, "resume") == "resume: alarm reservoir_empty, end_of_service; `clear` comes first"
+    pump.ask("clear")
+    assert pump.ask("resume") == ["ok"]
+    pump.close()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware import course, fluid_path, layout
-from firmware.bridging import mean_rate
+from firmware.bridging import mean_basal, mean_dose
 from firmware.calibration import Calibration
 from firmware.course import Course
 from firmware.history import History
@@ -88,19 +88,80 @@ def flex(draw: Any) -> Prescription:
     return rx
 
 
-@given(flex())
-@pytest.mark.requirement("F7", "F2")
-def test_the_rate_of_a_bridge_is_the_exact_mean_of_the_week_floored(rx: Prescription) -> None:
+scheduled_boluses = st.lists(
+    st.tuples(st.integers(1, 0x7F), st.integers(0, 1_439), st.integers(1, 1_000_000), st.integers(1, 86_400)),
+    max_size=24,
+)
+
+
+@given(flex(), scheduled_boluses)
+@pytest.mark.requirement("F7", "F2", "F3")
+def test_the_rate_of_a_bridge_is_the_exact_dose_of_a_mean_day_floored(rx: Prescription, boluses: list[Any]) -> None:
+    """Basal and scheduled boluses, which are skipped while it runs."""
+    rx.scheduled = boluses
     whole, rest = Schedule(rx.basal, rx.periods).demand(0, WEEK_S)
-    exact = (whole + Fraction(rest, 86_400)) / 7
-    assert mean_rate(rx, FLEX, Calibration()) == exact.numerator // exact.denominator
+    basal = whole + Fraction(rest, 86_400)
+    assert mean_basal(rx, FLEX, Calibration()) == basal / 7 // 1
+    week = basal + sum(dose * f"{days:b}".count("1") for days, _, dose, _ in boluses)
+    assert mean_dose(rx, FLEX, Calibration()) == week / 7 // 1
 
 
 @pytest.mark.requirement("F7")
 def test_the_mean_of_a_mode_without_basal() -> None:
-    rx = device_rx(basal="5 mL/day")
+    rx = device_rx(basal="5 mL/day", scheduled_bolus=[{"days": "mon", "at": "08:00", "dose": "7 uL", "over": "1 min"}])
     values = Calibration(min_rate=7_000)
-    assert [mean_rate(rx, mode, values) for mode in (CONTINUOUS, MINIMUM, STOPPED)] == [5_000_000, 7_000, 0]
+    assert [mean_dose(rx, mode, values) for mode in (CONTINUOUS, MINIMUM, STOPPED)] == [5_001_000, 7_000, 0]
+
+
+HOURLY = [{"days": "daily", "at": f"{hour:02}:00", "dose": "20 uL", "over": "10 min"} for hour in range(24)]
+
+
+@pytest.mark.requirement("F7", "F3", "F8")
+@pytest.mark.parametrize(
+    ("basal", "boluses", "pump", "rate", "dose"),
+    [
+        (
+            "0 mL/day",
+            HOURLY,
+            {},
+            480_000,
+            "0 uL/day of basal, the mean of a week, and 480 uL/day of scheduled boluses, wh",
+        ),
+        (
+            "1 mL/day",
+            HOURLY,
+            {},
+            1_480_000,
+            "1000 uL/day of basal, the mean of a week, and 480 uL/day of scheduled bolu",
+        ),
+        ("1 mL/day", [], {}, 1_000_000, "1000 uL/day of basal, the mean of a week"),
+        (
+            "0 mL/day",
+            HOURLY[:1],
+            {"min_rate": 30_000},
+            30_000,
+            "skipped until it ends; the rate is min_rate, which is m",
+        ),
+        ("0 mL/day", [], {}, 6_000, "nothing was given before; the path is flushed at min_rate"),
+        ("4 mL/day", HOURLY, {"max_rate": 4_400_000}, 4_400_000, "until it ends; the rate is max_rate, which is less"),
+    ],
+)
+def test_a_bridge_gives_the_old_dose_a_day_and_says_of_what_it_is_made(
+    basal: str, boluses: list[Any], pump: dict[str, int], rate: int, dose: str
+) -> None:
+    app = App(**pump)
+    over = "4 h" if pump.get("max_rate") else "10 min"  # at the maximum they may last longer than an hour
+    app.commit(device_rx(basal=basal, scheduled_bolus=[{**bolus, "over": over} for bolus in boluses]))
+    new = device_rx(drug="morphine", concentration="1 mg/mL", basal="1 mL/day")
+    lines = dict(line.split(": ", 1) for line in app.courses.lines(new))
+    assert dose in lines["bridge_dose"]
+    seconds = -(-PATH_NL * 86_400 // rate)
+    days, hours = seconds // 86_400, seconds // 3_600
+    text = f"{days} d {hours % 24} h" if days >= 2 else f"{hours} h {seconds // 60 % 60} min"
+    assert lines["bridge_takes"] == text
+    app.commit(new)
+    assert app.rate() == rate
+    assert app.events == [("bridge", {"volume_nl": PATH_NL, "rate_nl_day": rate})]
 
 
 # -- path -----------------------------------------------------------------------------------------------------
@@ -203,7 +264,7 @@ def test_the_drugs_of_the_history_are_read_without_the_rest_of_it() -> None:
     read_into = app.eeprom.read_into
     app.eeprom.read_into = lambda address, buffer: (reads.append(address // PAGE), read_into(address, buffer))[1]
     found = [("baclofen", 500_000), ("morphine", 2_000_000), ("morphine", 1_000_000)]
-    assert list(History(app.eeprom).drugs()) == found
+    assert [(drug, ng) for _, drug, ng in History(app.eeprom).drugs()] == found
     assert set(reads) == set(range(0, SLOT_PAGES, layout.PRESCRIPTION_PAGES))
 
 
@@ -287,8 +348,6 @@ def test_a_bridge_goes_on_under_a_new_dose_and_refuses_a_new_drug() -> None:
     with pytest.raises(ValueError, match="drug = morphine 2000 ug/mL: a bridge to morphine 1000 ug/mL runs, 216 uL"):
         app.courses.at_commit(other)
     assert "a bridge to morphine 1000 ug/mL runs" in app.courses.lines(other)[0]
-    with pytest.raises(ValueError, match="a bridge"):
-        app.courses.at_commit(device_rx())  # back to the old drug: the path holds both
     assert app.courses.bridge(["cancel"]) == ()
     assert app.events[1:] == [("bridge_end", {"how": 1, "given_nl": 100_000})]
     assert app.rate() == 3_000_000
@@ -298,6 +357,68 @@ def test_a_bridge_goes_on_under_a_new_dose_and_refuses_a_new_drug() -> None:
         app.courses.bridge(["cancel"])
     app.commit(other)
     assert app.events[2:] == [("bridge", {"volume_nl": PATH_NL, "rate_nl_day": 3_000_000})]
+
+
+@pytest.mark.requirement("F7", "F4", "F5")
+@pytest.mark.parametrize("commits", [0, 1, 2])
+@pytest.mark.parametrize("trial", [None, (86_400, 0)])
+def test_a_change_of_drug_is_taken_back_and_needs_no_bridge(commits: int, trial: tuple[int, int] | None) -> None:
+    """It was a mistake: the path still holds what was there. Resets and new doses in between change nothing."""
+    app = App()
+    app.commit(device_rx(drug="morphine", concentration="2 mg/mL", basal="2 mL/day"))
+    app.deliver(PATH_NL)
+    app.courses.keep()
+    app.events.clear()
+    app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day"))
+    for count in range(commits):
+        app.commit(device_rx(drug="morphine", concentration="1 mg/mL", basal=f"{count + 3} mL/day"))
+    app.deliver(100_000)
+    app.restart()
+    for third in (device_rx(), device_rx(drug="morphine", concentration="5 mg/mL")):  # saline was before, and is gone
+        with pytest.raises(ValueError, match="a bridge to morphine 1000 ug/mL runs, 216 uL left"):
+            app.courses.at_commit(third, trial)
+    back = device_rx(drug="morphine", concentration="2 mg/mL", basal="5 mL/day")
+    assert app.courses.lines(back) == [
+        "bridge: ends, cancelled, after 100 uL (200 ug)",
+        "bridge_path: taken to hold morphine 2000 ug/mL throughout; `prime`, if it does not",
+    ]
+    assert app.courses.bridge_left_nl() == PATH_NL - 100_000  # nothing has happened yet
+    app.commit(back, trial)
+    assert app.events[:2] == [
+        ("bridge", {"volume_nl": PATH_NL, "rate_nl_day": 2_000_000}),
+        ("bridge_end", {"how": 1, "given_nl": 100_000}),
+    ]
+    for _ in range(2):
+        assert (app.rate(), app.courses.bridge_left_nl()) == (5_000_000, 0)
+        app.restart()
+    app.courses.keep()
+    assert [code for code in app.codes() if code != "trial"] == ["bridge", "bridge_end"]
+
+
+@pytest.mark.requirement("F7", "F4", "I4")
+@pytest.mark.parametrize("how", ["rot", "unmarked", "four commits", "dead"])
+def test_nobody_goes_back_to_what_cannot_be_told_any_more(how: str) -> None:
+    """An older drug must not be taken for the one that the bridge flushes out, whose record is lost or not marked."""
+    app = App()  # saline in slot 0
+    morphine = device_rx(drug="morphine", concentration="2 mg/mL", basal="2 mL/day")
+    app.commit(morphine)  # slot 1
+    app.deliver(PATH_NL)
+    app.courses.keep()  # slot 2: its bridge is over
+    new = device_rx(drug="morphine", concentration="1 mg/mL", basal="6 mL/day")
+    if how == "unmarked":
+        first = layout.PRESCRIPTION_FIRST + 2 * layout.PRESCRIPTION_PAGES
+        app.eeprom.refuse = lambda page: "keep" if page == first else ""
+    app.commit(new)
+    if how == "rot":
+        app.eeprom.memory[(layout.PRESCRIPTION_FIRST + 2 * layout.PRESCRIPTION_PAGES) * PAGE + 12] ^= 4
+        app.eeprom.memory[(layout.PRESCRIPTION_FIRST + 1 * layout.PRESCRIPTION_PAGES) * PAGE + 12] ^= 4
+    for _ in range(4 if how == "four commits" else 0):
+        app.commit(new)
+    if how == "dead":
+        app.eeprom.read_into = lambda address, buffer: (_ for _ in ()).throw(OSError(5))
+    for other in (device_rx(), morphine):
+        with pytest.raises(ValueError, match="a bridge to morphine 1000 ug/mL runs"):
+            app.courses.at_commit(other)
 
 
 @pytest.mark.requirement("F7")

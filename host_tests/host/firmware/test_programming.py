@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import crc32
 from collections.abc import Iterator
 from copy import deepcopy
 from fractions import Fraction
@@ -15,6 +16,8 @@ from pump_rig import Pump, prescription
 from firmware import drugs, unusual
 from firmware.layout import PRESCRIPTION_PAGES, PRESCRIPTION_SLOTS
 from firmware.prescription import CONTINUOUS, FLEX, MINIMUM, NO_LIMIT, STOPPED, Prescription
+from thecal.prescription import stage_lines
+from thecal.programming import pack
 
 BACLOFEN = {"drug": "baclofen", "concentration": "2000 ug/mL"}
 PATIENT = {"dose": "10 ug", "over": "5 min", "lockout": "2 h", "max_per_day": 4}
@@ -94,7 +97,7 @@ def test_a_confirmation_holds_for_what_was_staged_and_not_for_what_is_staged_aft
         assert pump.ask(again) == ["ok"]
         digest, _ = pump.stage(rx)
         assert "comes first" in refused(pump, f"program commit {digest}")
-    assert refused(pump, "program confirm basal").startswith("program: show, stage")
+    assert refused(pump, "program confirm basal").startswith("program: show, history, stage")
     digest, _ = pump.stage(prescription(**BACLOFEN, basal="101 ug/day", patient_bolus=PATIENT))
     assert refused(pump, "program confirm basal 101 ug/day") == (
         "program confirm basal = 101 ug/day: nothing is to be confirmed"
@@ -391,3 +394,104 @@ def _minutes(days: int, start: int, end: int) -> list[int]:
 
 def _tenfold(old: int, new: int) -> bool:
     return bool(old and new) and (new >= 10 * old or old >= 10 * new)
+
+
+NIGHTLY = [{"days": "daily", "at": "22:00", "dose": "20 ug", "over": "10 min"}]
+FIRST = {**BACLOFEN, "basal": "100 ug/day", "patient_bolus": PATIENT, "scheduled_bolus": NIGHTLY}
+FIRST["limits"] = {"max_per_hour": "90 ug"}
+
+
+STOPPED_RX = {**BACLOFEN, "mode": "stopped", "basal": None}
+HISTORY = [prescription(**FIRST), prescription(**STOPPED_RX), prescription(basal="2 mL/day")]
+
+
+def put_in_force(pump: Pump, rx: object) -> None:
+    digest, answer = pump.stage(rx)
+    for line in told(answer):
+        assert pump.ask("program confirm " + line.removeprefix("warning ").split(":")[0])[-1] == "ok"
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+
+
+@pytest.mark.requirement("F4", "F8", "R10", "R22")
+@pytest.mark.parametrize("between", [["stopped"], ["minimum"], ["stopped", "minimum", "stopped"]])
+def test_a_commit_of_nothing_in_between_hides_no_slipped_digit(between: list[str]):
+    """The doses are held against those of the newest prescription of the drug that gave any."""
+    pump = Pump(prescription(**FIRST))
+    for mode in between:
+        put_in_force(pump, prescription(**{**BACLOFEN, "mode": mode, "basal": None}))
+    minimum = "ten times or more from 6 uL/day (12 ug/day); " if between[-1] == "minimum" else ""
+    slipped = {**FIRST, "basal": "1000 ug/day", "patient_bolus": {**PATIENT, "dose": "100 ug"}}
+    slipped["scheduled_bolus"] = [{**NIGHTLY[0], "dose": "200 ug"}]
+    del slipped["limits"]
+    _, answer = pump.stage(prescription(**slipped))
+    soft = "above 100 ug, the soft limit of baclofen"
+    assert told(answer) == [
+        f"warning basal 1000 ug/day: {minimum}ten times or more from 50 uL/day (100 ug/day)",
+        f"warning scheduled_bolus_1 200 ug: {soft}; ten times or more from 10 uL (20 ug)",
+        "warning patient_bolus 100 ug: ten times or more from 5 uL (10 ug)",
+        "warning max_per_hour none: was 45 uL (90 ug)",
+    ]
+    # Of the doses that there were before nothing is unusual, nor of those of another drug.
+    _, answer = pump.stage(prescription(**FIRST))
+    assert [line for line in told(answer) if "50 uL/day" in line or "basal" not in line] == []
+    _, answer = pump.stage(prescription(basal="2 mL/day", drug="morphine", concentration="1 mg/mL"))
+    assert not [line for line in told(answer) if "50 uL/day" in line]
+    pump.close()
+
+
+@pytest.mark.requirement("F4", "R22")
+def test_only_a_kind_of_dose_that_is_not_in_force_is_looked_up(pump: Pump):
+    """The patient bolus of before is known; the basal rate is held against the one in force."""
+    put_in_force(pump, prescription(**BACLOFEN, basal="90 ug/day"))
+    more = {**PATIENT, "dose": "1 ug"}
+    _, answer = pump.stage(prescription(**BACLOFEN, basal="100 ug/day", patient_bolus=more))
+    assert told(answer) == ["warning patient_bolus 1 ug: ten times or more from 5 uL (10 ug)"]
+
+
+@pytest.mark.requirement("F4", "I4")
+def test_what_was_before_must_be_read_or_nothing_is_compared(pump: Pump):
+    put_in_force(pump, prescription(**STOPPED_RX))
+    pump.ask("resume")
+    lines = stage_lines(prescription(**BACLOFEN, basal="1000 ug/day"), pack)
+    for line in lines[:-1]:
+        pump.ask(line)
+    pump.bench.eeprom.dead = True
+    digest = lines[-1].split()[-1]
+    assert pump.ask(lines[-1], 1)[-1].startswith("error: program stage end: what was in force before cannot be read")
+    pump.bench.eeprom.dead = False
+    assert "was not compared" in refused(pump, f"program commit {digest}")
+    assert told(pump.ask(lines[-1])) == ["warning basal 1000 ug/day: ten times or more from 50 uL/day (100 ug/day)"]
+
+
+@pytest.mark.requirement("F4", "F5", "F8")
+def test_the_history_names_what_the_slots_hold_newest_first():
+    pump = Pump(prescription(**FIRST))
+    pump.run(60)  # something is delivered, so that the change of drug has a bridge
+    put_in_force(pump, prescription(**STOPPED_RX))
+    put_in_force(pump, prescription(basal="2 mL/day"))
+    first, second, third = (f"{crc32(pack(rx)):08x}" for rx in HISTORY)
+    who = "patient bench-07; drug"
+    morphine, fifty = "basal 2000 uL/day (1000 ug/day); bridge 316 uL", "50 uL/day (100 ug/day)"
+    bolus = "5 uL (10 ug) over 5 min, lockout 2 h, 4 per day"
+    assert pump.ask("program history") == [
+        f"2: in force; digest {third}; {who} morphine; concentration 500 ug/mL; mode continuous; {morphine}",
+        "2 gives: periods 0; scheduled_boluses 0; patient_bolus none; max_per_hour none; max_per_day none",
+        f"1: replaced; digest {second}; {who} baclofen; concentration 2000 ug/mL; mode stopped",
+        f"0: replaced; digest {first}; {who} baclofen; concentration 2000 ug/mL; mode continuous; basal {fifty}",
+        f"0 gives: periods 0; scheduled_boluses 1; patient_bolus {bolus}; max_per_hour 45 uL (90 ug); max_per_day none",
+        "ok",
+    ]
+    for _ in range(3):
+        put_in_force(pump, prescription(basal="2.5 mL/day"))
+    assert [line.split(":")[0] for line in pump.ask("program history")[:-1:2]] == ["5", "4", "3", "2"]
+    pump.bench.eeprom.dead = True
+    assert pump.ask("program history", 1)[-1].startswith("error: program history: the EEPROM could not be read")
+    pump.close()
+
+
+@pytest.mark.requirement("F4", "F12")
+def test_a_pump_that_never_had_a_prescription_has_no_history():
+    pump = Pump(programmed=False)
+    assert pump.ask("program history") == ["history: none", "ok"]
+    assert refused(pump, "program history now").startswith("program: show, history, stage")
+    pump.close()

@@ -70,8 +70,14 @@ def test_a_concentration_is_exact_or_refused(unit: str, text: str):
 @pytest.mark.requirement("R50")
 @pytest.mark.parametrize("unit", SECONDS)
 @given(text=numbers)
-def test_a_duration_is_in_whole_seconds_rounded_down(unit: str, text: str):
-    assert units.duration("for", text, unit) == Fraction(text) * SECONDS[unit] // 1
+def test_a_duration_is_whole_seconds_or_refused(unit: str, text: str):
+    exact = Fraction(text) * SECONDS[unit]
+    if exact.denominator == 1:
+        assert units.duration("for", text, unit) == exact
+        return
+    with pytest.raises(QuantityError) as refusal:
+        units.duration("for", text, unit)
+    assert str(refusal.value) == f"for = {text} {unit}: whole seconds are needed"
 
 
 @pytest.mark.requirement("R50", "F8")
