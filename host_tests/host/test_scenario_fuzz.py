@@ -34,6 +34,7 @@ KEYS = [
     "for",
     "by",
     "line",
+    "device",
 ]
 
 
@@ -43,7 +44,7 @@ KEYS += ["file", "pl_per_step", "reservoir", "catheter", "min_rate", "max_rate",
 TEXTS = ["1 h", "-1 h", "1 mL", "1 mL/day", "80 cm", "2026-03-02T00:00:00", "continuous", "", ".", "a\0b"]
 
 
-TEXTS += ["hang", "power_cut", "set_clock", "program", "command", *NOT_SIMULATED]
+TEXTS += ["hang", "power_cut", "set_clock", "program", "command", "rtc_jump", "i2c_fault", "bus", *NOT_SIMULATED]
 
 
 scalars = st.one_of(

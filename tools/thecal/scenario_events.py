@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from thecal.bus_faults import DEVICES
 from thecal.fields import ABSENT, listed
 from thecal.models.at24c256 import SIZE as EEPROM_SIZE
 from thecal.prescription import LINE_LENGTH, PrescriptionError, RateRange
@@ -19,11 +20,14 @@ from thecal.scenario_event_types import (
     EepromWrite,
     Event,
     Hang,
+    I2cFault,
     PatientBolus,
     PowerCut,
     Program,
     Refill,
     ReservoirEmpty,
+    RtcJump,
+    RtcStop,
     SetClock,
 )
 from thecal.tables import DocumentError, Table, read_document
@@ -33,7 +37,7 @@ MAX_SHIFT_DAYS = 36_525  # the whole range of the clock
 _NS = 1_000_000_000
 BATTERY_MAX_MV = 6_000
 _DAY_NS = 86_400 * _NS
-NOT_SIMULATED = ("stall", "occlusion", "rtc_jump", "rtc_stop", "i2c_fault", "temperature")
+NOT_SIMULATED = ("stall", "occlusion", "temperature")
 
 
 class Setting(NamedTuple):
@@ -139,6 +143,18 @@ def _eeprom_dead(table: Table, number: int, at_ns: int, _: Setting) -> Event:
     return EepromDead(number, at_ns)
 
 
+def _rtc_jump(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return RtcJump(number, at_ns, _shift(table))
+
+
+def _rtc_stop(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return RtcStop(number, at_ns)
+
+
+def _i2c_fault(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return I2cFault(number, at_ns, table.choice("device", DEVICES, "unknown device"), _span(table))
+
+
 def _patient_bolus(table: Table, number: int, at_ns: int, _: Setting) -> Event:
     return PatientBolus(number, at_ns)
 
@@ -191,4 +207,7 @@ _EVENTS: dict[str, tuple[tuple[str, ...], Callable[[Table, int, int, Setting], E
     "program": (("file", "prescription"), _program),
     "eeprom_write": (("address", "bytes"), _eeprom_write),
     "eeprom_dead": ((), _eeprom_dead),
+    "rtc_jump": (("by",), _rtc_jump),
+    "rtc_stop": ((), _rtc_stop),
+    "i2c_fault": (("device", "for"), _i2c_fault),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from thecal import noise, outputs
+from thecal import bus_faults, noise, outputs
 from thecal.logtap import LogTap
 from thecal.models.bench import Bench
 from thecal.outcome import Snapshot, parsed, summary
@@ -25,11 +25,14 @@ from thecal.scenario_event_types import (
     EepromWrite,
     Event,
     Hang,
+    I2cFault,
     PatientBolus,
     PowerCut,
     Program,
     Refill,
     ReservoirEmpty,
+    RtcJump,
+    RtcStop,
     SetClock,
 )
 from thecal.target import Target
@@ -106,6 +109,9 @@ class Simulation:
             Refill: self._refill,
             EepromWrite: lambda event: eeprom.overwrite(event.address, event.data),
             EepromDead: lambda event: eeprom.die(),
+            RtcJump: lambda event: bus_faults.jump(target.bench, event.by_s, target.now_ns()),
+            RtcStop: lambda event: target.bench.rtc.halt(target.now_ns()),
+            I2cFault: bus_faults.BusFaults(target).begin,
         }
 
     def run(self, progress: Progress) -> Result:

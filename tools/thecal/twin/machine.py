@@ -40,6 +40,8 @@ class Pin:
         if level is None:
             if self.number == pins.DOSE:
                 return 0 if self.world.bench.sensors.dose_button else 1
+            if self.number == pins.SDA and self.world.bench.i2c.held:
+                return 0
             return self._level
         self._level = level
         _drive(self.world, self.number, bool(level))
