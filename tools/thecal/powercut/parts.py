@@ -1,4 +1,4 @@
-"""What the parts of the power-cut campaign have in common: how one is called, tells its progress and answers, and how
+"""What the parts of the power-cut campaign and of the fault campaign have in common: how one is called, tells its progress and answers, and how
 its work is cut into packages that survive an interruption.
 """
 
@@ -16,7 +16,7 @@ from typing import Protocol
 
 from thecal.paths import ROOT
 
-_TRIED = ("firmware", "lib", "tools/thecal/powercut", "tools/thecal/models")
+_TRIED = ("firmware", "lib", "tools/thecal/powercut", "tools/thecal/faults", "tools/thecal/models")
 
 
 @dataclass(frozen=True)
