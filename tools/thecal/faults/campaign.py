@@ -11,7 +11,7 @@ from thecal.faults.calls import called, counted
 from thecal.faults.kinds import KINDS, Known, Planned
 from thecal.faults.lives import draw
 from thecal.faults.pump import Run, Seen
-from thecal.faults.verdict import CLASSES, UNDETECTED, UNSAFE, Verdict, judge, runs_ahead
+from thecal.faults.verdict import CLASSES, UNSAFE, Verdict, judge, runs_ahead
 from thecal.powercut.parts import PartResult, Progress, Settings, run_packages
 from thecal.powercut.quick import quick_examine
 

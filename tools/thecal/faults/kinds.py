@@ -183,9 +183,7 @@ def clocks(known: Known, rng: Random) -> Planned:
     how = rng.choice(("rtc", "rtc", "rtc stops", "ticks", "ticks"))
     lost = 1 << module("alarms").RTC_LOST
     if how == "rtc stops":
-        return Planned(
-            f"the RTC stops at {_s(at_us)}", lambda run: run.at(at_us, lambda board: _stop_rtc(board)), must=lost
-        )
+        return Planned(f"the RTC stops at {_s(at_us)}", lambda run: run.at(at_us, _stop_rtc), must=lost)
     if how == "rtc":
         by = _amount(rng, 9.49)
         shown = min(by % (36_525 * 86_400), -by % (36_525 * 86_400))

@@ -49,9 +49,9 @@ KINDS = (
 class Life:
     """One life. Times in us of true time, rates in nL/day, doses in nL.
 
-    rates: (since, rate), sorted. boluses: (from, seconds, dose) of those that are to be given. orders: those that are to be
-    denied, and may be given if what stands in their way has come to nothing. lines: (when, text) typed by an operator.
-    presses: of the DOSE button. empty_us: when the reservoir is empty. size_pl: volume of a step.
+    rates: (since, rate), sorted. boluses: (from, seconds, dose) of those that are to be given. orders: those that are
+    to be denied, and may be given if what stands in their way has come to nothing. lines: (when, text) typed by an
+    operator. presses: of the DOSE button. empty_us: when the reservoir is empty. size_pl: volume of a step.
     """
 
     kind: str
@@ -246,9 +246,9 @@ def _console(rng: Random, kind: str, plan: _Plan) -> Life:
         "help",
         "bolus 1 nL",
         "resume",
-        "faults",
+        "trial",
         "clear",
-        "nonsense",
+        "?",
     )
     typed = sorted((_moment(rng), rng.choice(lines)) for _ in range(4))
     return _life(kind, plan, lines=[(at, line) for at, line in typed])

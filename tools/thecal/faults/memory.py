@@ -1,9 +1,8 @@
 """Bits of the running application's variables, flipped.
 
 Every integer, truth value and buffer that can be reached from the App object, through attributes of the firmware's own
-objects, lists, tuples, dictionaries and arrays, the scratch registers among them. Names and constants of modules, the
-contents of other objects' pointers, and MicroPython's own memory are not reached: the emulated board's part flips any bit
-of the RAM.
+objects, lists, tuples, dictionaries and arrays, the scratch registers among them. Constants of modules, pointers, and
+MicroPython's own memory are not reached: the emulated board's part flips any bit of the RAM.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ _NOT_FOLLOWED = ("board", "_board", "eeprom", "_eeprom", "train", "_train")
 
 
 class Leaf(NamedTuple):
-    """One variable. group: where it is, the elements of a list being one group. holder: the object or container that can
-    be written; key: attribute or index; inner: indices into the tuple that stands there."""
+    """One variable. group: where it is, the elements of a list being one group. holder: the object or container that
+    can be written; key: attribute or index; inner: indices into the tuple that stands there."""
 
     group: str
     holder: Any
@@ -141,8 +140,9 @@ def _assign(holder: Any, key: str, new: Any) -> None:
 
 
 def _rebuilt(value: tuple[Any, ...], indices: tuple[int, ...], new: Any) -> tuple[Any, ...]:
+    first, *rest = indices
     parts = list(value)
-    parts[indices[0]] = _rebuilt(parts[indices[0]], indices[1:], new) if len(indices) > 1 else new
+    parts[first] = _rebuilt(parts[first], tuple(rest), new) if rest else new
     return tuple(parts)
 
 

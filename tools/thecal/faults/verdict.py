@@ -14,6 +14,7 @@ MASKED, DETECTED, UNDETECTED, UNSAFE = CLASSES = ("masked", "detected", "undetec
 _WORD_MAX = 1_023
 _LEVEL = 2  # channel of the level sensor
 _NEEDED_US = 7 * S  # refused for so long, a needed record has made the EEPROM dead: 5 s, looked at once a second
+_EMPTY_US = 12 * S  # the level sensor's two readings, 4 s apart, and what a frame is late
 _BEGIN_S = 2  # an order for a bolus counts from when it is given; it flows within so many seconds
 _STALL_INDICES = 3  # two that are missing, and the one in which it began
 
@@ -31,8 +32,8 @@ class Verdict(NamedTuple):
 
 
 def disclosed_pl(life: Life) -> int:
-    """The most that a single fault may deliver beyond the demand, pL: two seconds of the highest flow that is prescribed,
-    at least two steps, and one command word, which is never more than two seconds of that flow.
+    """The most that a single fault may deliver beyond the demand, pL: two seconds of the highest flow that is
+    prescribed, at least two steps, and one command word, which is never more than two seconds of that flow.
 
     The one place that says so.
     """
@@ -128,16 +129,17 @@ def _silent(life: Life, seen: Seen, must: int) -> str:
     high = sum(1 << alarm for alarm, row in enumerate(alarms.TABLE) if row[1] == alarms.HIGH)
     if seen.alarms & high:
         return ""
-    if must:
-        return "no alarm of " + ", ".join(alarms.codes(must))
-    if seen.looped:
-        return f"{len(seen.resets)} resets without an alarm"
-    refused = seen.bench.refused
-    if refused and refused[-1] - refused[0] >= _NEEDED_US:
-        return "the EEPROM refuses the ledger, without an alarm"
-    if seen.bench.stall_pulses > _STALL_INDICES * seen.bench.steps_per_index:
-        return f"{seen.bench.stall_pulses} pulses without motion, without an alarm"
-    level_fails = seen.bench.adc.get(_LEVEL) is not None
-    if life.empty_us is not None and not level_fails and seen.end_us - life.empty_us > 12 * S:
-        return "the reservoir is empty, without an alarm"
-    return ""
+    bench = seen.bench
+    refused = bench.refused
+    level_fails = bench.adc.get(_LEVEL) is not None
+    found = {
+        "no alarm of " + ", ".join(alarms.codes(must)): bool(must),
+        f"{len(seen.resets)} resets without an alarm": seen.looped,
+        "the EEPROM refuses the ledger, without an alarm": refused and refused[-1] - refused[0] >= _NEEDED_US,
+        f"{bench.stall_pulses} pulses without motion, without an alarm": bench.stall_pulses
+        > _STALL_INDICES * bench.steps_per_index,
+        "the reservoir is empty, without an alarm": life.empty_us is not None
+        and not level_fails
+        and seen.end_us - life.empty_us > _EMPTY_US,
+    }
+    return next((why for why, is_so in found.items() if is_so), "")
