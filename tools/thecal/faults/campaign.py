@@ -73,7 +73,7 @@ def lead(known: Known, planned: Planned, seed: str) -> Seen:
 
 
 @dataclass
-class _Tally:
+class Tally:
     """What a package has found."""
 
     kind: str
@@ -111,7 +111,7 @@ class Part:
 
     def work(self, settings: Settings, package: int) -> PartResult:
         """One package."""
-        tally = _Tally(self.kind)
+        tally = Tally(self.kind)
         with quick_examine():
             for number in range(min(PACKAGE, settings.ops - package * PACKAGE)):
                 tally.add(try_one(self.kind, settings.seed, package, number))

@@ -63,6 +63,8 @@ class Life:
     lines: list[tuple[int, str]] = field(default_factory=list)
     presses: list[int] = field(default_factory=list)
     empty_us: int | None = None
+    start: datetime = _MONDAY
+    table: dict[str, Any] = field(default_factory=dict)  # the prescription, as in a file
 
     @property
     def size_pl(self) -> int:
@@ -129,7 +131,7 @@ def _life(kind: str, plan: _Plan, rates: list[tuple[int, int]] | None = None, **
     image = programmed_image(config, rx, plan.start)
     pages = [image[page * PAGE : (page + 1) * PAGE] for page in range(PAGES)]
     snapshot = Snapshot(pages, 0, (start_s, 0), 0, config.reservoir_nl * 1_000)
-    return Life(kind, config, snapshot, rates or [(0, plan.rate)], **more)
+    return Life(kind, config, snapshot, rates or [(0, plan.rate)], start=plan.start, table=plan.table, **more)
 
 
 def _basal(rng: Random, kind: str, plan: _Plan) -> Life:
