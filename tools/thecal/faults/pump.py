@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -153,7 +154,7 @@ class Run:
     def lead(self, length_s: int = LENGTH_S, longer: Callable[[Seen], bool] | None = None, longest_s: int = 0) -> Seen:
         """Live for length_s of true time; for longest_s in all if longer(), asked then, says so."""
         snapshot: Snapshot | None = self.life.snapshot
-        with _logged(self), _bounded():
+        with _logged(self), _bounded(), _untraced():
             while snapshot is not None:
                 snapshot = self._power_on(snapshot, length_s * S)
                 if snapshot is None and longer is not None and not self.seen.looped and self._asks(longer):
@@ -193,7 +194,8 @@ class Run:
         board, seen = self.board, self.seen
         if self.app is not None:
             seen.alarms |= self.app.alarms.active | self.app.alarms.history
-            seen.ledger_steps = self.app.ledger.steps
+            book = self.app.ledger
+            seen.ledger_steps = book.counted + book.used  # not by its property, which may be made to raise
         if self._typed_to is not None:
             seen.heard = b"\r\nok\r\n" in self._typed_to[0].output[self._typed_to[1] :]
         seen.steps = board.train.steps()
@@ -238,6 +240,16 @@ def _logged(run: Run) -> Iterator[None]:
         yield
     finally:
         cls.log = original
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """After this nothing is traced that was not before."""
+    before = sys.gettrace()
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 @contextmanager
