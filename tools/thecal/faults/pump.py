@@ -40,7 +40,8 @@ class FaultBoard(Board):
         self.train = self.counter = FaultTrain(self, bench, snapshot.steps)
         self.rotor = FaultRotor(self.train, bench)
         self.presses = 0
-        self._lasting = False
+        for name in ("take_press", "button_down", "driver_fault"):  # static in the board without faults
+            setattr(self, name, getattr(self, "_" + name))
 
     def advance(self, us: int) -> None:
         end = self.now_us + us
@@ -80,16 +81,16 @@ class FaultBoard(Board):
         left_pl = max(0, self.fluid_pl - self.train.steps() * life.size_pl)
         return LEVEL_EMPTY_MV + (LEVEL_FULL_MV - LEVEL_EMPTY_MV) * min(left_pl, capacity_pl) // capacity_pl
 
-    def take_press(self) -> bool:
+    def _take_press(self) -> bool:
         if self.bench.button is not None:
             return self.bench.button
         pressed, self.presses = self.presses > 0, 0
         return pressed
 
-    def button_down(self) -> bool:
+    def _button_down(self) -> bool:
         return bool(self.bench.button)
 
-    def driver_fault(self) -> bool:
+    def _driver_fault(self) -> bool:
         return self.bench.diag
 
     def hang(self, *_: Any) -> None:

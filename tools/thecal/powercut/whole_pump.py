@@ -120,7 +120,8 @@ class Board:
         capacity_pl = _CONFIG.reservoir_nl * 1_000
         return LEVEL_EMPTY_MV + (LEVEL_FULL_MV - LEVEL_EMPTY_MV) * min(left_pl, capacity_pl) // capacity_pl
 
-    def take_press(self) -> bool:
+    @staticmethod
+    def take_press() -> bool:
         return False
 
     @staticmethod
