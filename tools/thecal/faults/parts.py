@@ -19,7 +19,9 @@ class Bench:
     """What stays as it is over resets: the faults, the motor's record, and what the EEPROM has refused.
 
     trains: (begin us, interval us, steps) that the motor really made. *_until_us: the part does not answer until then.
-    adc: channel -> what it shows instead of the truth. refused: true times at which a record of the ledger was refused,
+    adc: channel -> what it shows instead of the truth. unbooked, noted: starts that nobody ordered and that the EEPROM
+    does not know yet, and how a run said that it ends: in registers that outlive a reset. is_loud: a start has sounded
+    the buzzer for them, as no application could. refused: true times at which a record of the ledger was refused,
     since one was last taken. noise: the share of bytes that come wrong from the EEPROM; rng: which.
     """
 
@@ -45,6 +47,9 @@ class Bench:
     busy_generator: bool = False
     refused: list[int] = field(default_factory=list)
     stall_pulses: int = 0
+    unbooked: int = 0
+    noted: int | None = None
+    is_loud: bool = False
 
 
 class FaultTrain(Train):

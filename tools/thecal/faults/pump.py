@@ -20,6 +20,7 @@ from thecal.powercut.snapshot import START_US, WATCHDOG, Bite, S, Snapshot, modu
 from thecal.powercut.whole_pump import Board
 
 COMMANDED = 2
+_LOOP = 3  # starts that nobody ordered, and after which a start sounds the buzzer before anything else
 RESETS_MAX = 8  # a pump that has been reset so often shows nothing new
 _SPIN_S = 2.0  # of the host's processor: code that takes no simulated time and does not end is a hang
 _TICKS_MASK = 0x3FFFFFFF
@@ -92,6 +93,24 @@ class FaultBoard(Board):
 
     def _driver_fault(self) -> bool:
         return self.bench.diag
+
+    def unbooked(self) -> int:
+        """Starts that nobody ordered and that the EEPROM does not know yet."""
+        return self.bench.unbooked
+
+    def booked(self) -> None:
+        """It knows them."""
+        self.bench.unbooked = 0
+
+    def note(self, ending: int, *_: Any) -> None:
+        """Why this run ends."""
+        self.bench.noted = ending
+
+    def starve(self) -> None:
+        """The supervisor does not feed the watchdog any more: the steps under way are made, and it bites."""
+        self.advance(S)
+        self.drive(False)
+        self.hang()
 
     def hang(self, *_: Any) -> None:
         """The processor does nothing more: the watchdog bites."""
@@ -203,6 +222,20 @@ class Run:
         seen.trains = [*self.bench.trains, *board.train._cropped(board.train._all)]
         seen.end_us = board.now_us
 
+    def _told(self, cause: int) -> int:
+        """The cause as firmware/board.py tells it to the next start, which it counts if nobody ordered it."""
+        bench, names = self.bench, causes()
+        if "exception" not in names:
+            return cause  # a firmware that does not look for more
+        if cause == WATCHDOG and bench.noted == names.index("watchdog_test"):
+            cause = names.index("watchdog_test")
+        else:
+            cause = names.index("exception") if cause == COMMANDED else cause
+            bench.unbooked += 1
+        bench.noted = None
+        bench.is_loud |= bench.unbooked >= _LOOP
+        return cause
+
     def _reset(self, cause: int) -> Snapshot | None:
         board, seen = self.board, self.seen
         signal.setitimer(signal.ITIMER_VIRTUAL, _SPIN_S)
@@ -211,11 +244,17 @@ class Run:
         self._settle()
         board.train.over()
         seen.resets.append(cause)
+        cause = self._told(cause)
         if len(seen.resets) >= RESETS_MAX:
             seen.looped = True
             return None
         scratch = tuple(word & _TICKS_MASK for word in board.scratch)
         return replace(board.off(0), scratch=scratch, cause=cause)
+
+
+def causes() -> tuple[str, ...]:
+    """The causes of a start that the firmware tells apart, by number."""
+    return tuple(module("events").NAMES["cause"])
 
 
 def start_span() -> tuple[int, int]:
