@@ -254,13 +254,6 @@ def _adc(rng: Random, at_us: int) -> Planned:
     )
 
 
-def _runaway(rng: Random, at_us: int) -> Planned:
-    gap = round(10 ** rng.uniform(1.8, 6))
-    return Planned(
-        f"a step every {gap} us without end", lambda run: run.at(at_us, lambda board: board.train.run_away(gap))
-    )
-
-
 def _stall(rng: Random, at_us: int) -> Planned:
     return Planned("the motor does not follow", lambda run: run.at(at_us, lambda board: board.train.stall(True)))
 
@@ -284,7 +277,6 @@ _PARTS: tuple[Callable[[Random, int], Planned], ...] = (
     _bus,
     _bus,
     _adc,
-    _runaway,
     _stall,
     _drive,
     _hang,
@@ -297,6 +289,9 @@ _PARTS: tuple[Callable[[Random, int], Planned], ...] = (
     _attribute("rotor_stuck", (True,)),
     _attribute("deaf_generator", (True,)),
     _attribute("busy_generator", (True,)),
+    # A generator that runs away: the count of steps that are left has 32 bits, a word sets the lowest ten.
+    _attribute("x_bit", tuple(range(31))),
+    _attribute("x_bit", tuple(range(31))),
 )
 
 

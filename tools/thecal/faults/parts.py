@@ -11,7 +11,6 @@ from thecal.powercut.train import Train, steps_by
 from thecal.powercut.whole_pump import Board
 
 _SETTLE_MS = 10  # what an EEPROM that does not answer costs: ten polls of 1 ms
-_RUNAWAY = 1 << 40  # steps of a generator that never ends
 
 
 @dataclass
@@ -19,10 +18,12 @@ class Bench:
     """What stays as it is over resets: the faults, the motor's record, and what the EEPROM has refused.
 
     trains: (begin us, interval us, steps) that the motor really made. *_until_us: the part does not answer until then.
-    adc: channel -> what it shows instead of the truth. unbooked, noted: starts that nobody ordered and that the EEPROM
-    does not know yet, and how a run said that it ends: in registers that outlive a reset. is_loud: a start has sounded
-    the buzzer for them, as no application could. refused: true times at which a record of the ledger was refused,
-    since one was last taken. noise: the share of bytes that come wrong from the EEPROM; rng: which.
+    x_bit: of the generator's count of steps, to flip with the next word. adc: channel -> what it shows instead of the
+    truth. refused: true times at which a record of the ledger was refused, since one was last taken. noise: the share
+    of readings of the EEPROM with a wrong bit; rng: which.
+
+    unbooked, noted: starts that nobody ordered and that the EEPROM does not know yet, and how a run said that it ends:
+    in registers that outlive a reset. is_loud: a start has sounded the buzzer for them, as no application could.
     """
 
     steps_per_index: int
@@ -45,6 +46,7 @@ class Bench:
     rotor_stuck: bool = False
     deaf_generator: bool = False
     busy_generator: bool = False
+    x_bit: int | None = None
     refused: list[int] = field(default_factory=list)
     stall_pulses: int = 0
     unbooked: int = 0
@@ -71,7 +73,10 @@ class FaultTrain(Train):
             raise ValueError(f"train of {steps} steps at {interval_us} us")
         if not self.idle():
             return False
-        if not self._bench.deaf_generator:
+        bench = self._bench
+        if not bench.deaf_generator:
+            if bench.x_bit is not None:
+                steps, bench.x_bit = steps ^ 1 << bench.x_bit, None
             self.give(steps, interval_us)
         return True
 
@@ -80,16 +85,14 @@ class FaultTrain(Train):
         begin = max(self._board.now_us, self._free_us)
         self._free_us = begin + interval_us * steps
         self._pulsed.append((begin, interval_us, steps))
+        if not steps:
+            return
         if self._moves():
             self._settle()
             self._trains.append((begin, interval_us, steps))
             self._all.append((begin, interval_us, steps))
         elif self._wanted:
             self._bench.stall_pulses += min(steps, self.MAX_STEPS)
-
-    def run_away(self, interval_us: int) -> None:
-        """From now on it steps without end."""
-        self.give(_RUNAWAY, interval_us)
 
     def _moves(self) -> bool:
         return self._on and not self._bench.stalled
