@@ -16,7 +16,7 @@ _LEVEL = 2  # channel of the level sensor
 _NEEDED_US = 7 * S  # refused for so long, a needed record has made the EEPROM dead: 5 s, looked at once a second
 _EMPTY_US = 12 * S  # the level sensor's two readings, 4 s apart, and what a frame is late
 _BEGIN_S = 2  # an order for a bolus counts from when it is given; it flows within so many seconds
-_STALL_INDICES = 3  # two that are missing, and the one in which it began
+_STALL_INDICES = 4  # two that are missing, the one in which it began, and what is commanded until that is looked at
 
 Trains = Sequence[tuple[int, int, int]]
 
