@@ -52,6 +52,11 @@ test: $(STAMP) ## All tests: host tests on CPython, board tests on the emulated 
 powercut: $(STAMP) ## Cut the power everywhere: the whole campaign, resumable; OPS=N random operations, PARTS=a,b, FRESH=1
 	$(PY) -m thecal.powercut $(if $(OPS),--ops $(OPS)) $(if $(PARTS),--parts $(PARTS)) $(if $(FRESH),--fresh)
 
+.PHONY: faults
+faults: $(STAMP) ## Put faults into the running application: the whole campaign, resumable; INJECTIONS=N, BOARD=N, PARTS=a,b, FRESH=1
+	$(PY) -m thecal.faults $(if $(INJECTIONS),--injections $(INJECTIONS)) $(if $(BOARD),--board $(BOARD)) \
+	  $(if $(PARTS),--parts $(PARTS)) $(if $(FRESH),--fresh)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure, and write build/bench.json
 	$(PY) -m thecal.bench

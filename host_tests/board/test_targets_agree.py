@@ -51,6 +51,19 @@ SCENARIOS: dict[str, Scenario] = {
         {"at": "80.4 s", "do": "power_cut", "for": "10.5 s"},
         start="2035-03-05T00:00:00",
     ),
+    "an RTC that jumps, and an EEPROM that is silent for a while": scenario(
+        continuous("10 mL/day"),
+        "100 s",
+        {"at": "5.5 s", "do": "rtc_jump", "by": "-1 h"},
+        {"at": "31 s", "do": "i2c_fault", "device": "eeprom", "for": "4 s"},
+        {"at": "57.3 s", "do": "i2c_fault", "device": "eeprom", "for": "40 s"},
+    ),
+    "an RTC that stops, and a bus that is held": scenario(
+        continuous("10 mL/day"),
+        "80 s",
+        {"at": "10.3 s", "do": "rtc_stop"},
+        {"at": "52.2 s", "do": "i2c_fault", "device": "bus", "for": "20 s"},
+    ),
     "the clock goes back": scenario(
         flex("3 mL/day", ("mon", "00:00", "00:01", "20 mL/day")),
         "2 min",

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 
 SUPPORTED = (
     "one of power_cut, hang, command, set_clock, console_flood, patient_bolus, battery, reservoir_empty, refill, "
-    "program, eeprom_write, eeprom_dead, stall, occlusion, temperature"
+    "program, eeprom_write, eeprom_dead, stall, occlusion, temperature, rtc_jump, rtc_stop, i2c_fault"
 )
 
 

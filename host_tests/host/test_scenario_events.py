@@ -1,4 +1,4 @@
-"""Events of a scenario: their types, their ranges, and which are not simulated yet."""
+"""Events of a scenario: their types and their ranges."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from host_tests.host.scenario_tables import (
     HERE,
     HOUR,
+    NS,
     RX,
     SUPPORTED,
     only_event,
@@ -28,14 +29,16 @@ from thecal.scenario_event_types import (
     Command,
     ConsoleFlood,
     Hang,
+    I2cFault,
     PatientBolus,
     PowerCut,
     Program,
     Refill,
     ReservoirEmpty,
+    RtcJump,
+    RtcStop,
     SetClock,
 )
-from thecal.scenario_events import NOT_SIMULATED
 
 pytestmark = pytest.mark.requirement("T1")
 
@@ -52,6 +55,10 @@ def test_every_event_is_read_into_its_type(tmp_path: Path):
     assert only_event(do="reservoir_empty") == ReservoirEmpty(2, HOUR)
     assert only_event(do="refill", volume="18 mL") == Refill(2, HOUR, 18_000_000, None)
     assert only_event(do="refill", volume="18 mL", measured="0.5 mL") == Refill(2, HOUR, 18_000_000, 500_000)
+    assert only_event(do="rtc_jump", by="-1 d") == RtcJump(2, HOUR, -86_400)
+    assert only_event(do="rtc_stop") == RtcStop(2, HOUR)
+    for device in ("eeprom", "rtc", "bus"):
+        assert only_event(do="i2c_fault", device=device, **{"for": "3 s"}) == I2cFault(2, HOUR, device, 3 * NS)
     event = only_event(do="program", prescription=parse_toml(RX))
     assert isinstance(event, Program)
     assert event.prescription == parse_scenario(scenario(), tmp_path).prescription
@@ -99,11 +106,6 @@ def test_a_program_event_needs_exactly_one_source(tmp_path: Path):
     )
 
 
-@pytest.mark.parametrize("name", NOT_SIMULATED)
-def test_an_event_of_a_later_version_is_refused_as_such(name: str):
-    assert refusal(with_event(do=name)) == f'event[2].do = "{name}": not simulated by this version; {SUPPORTED}'
-
-
 def test_an_unknown_event_is_refused_as_unknown():
     assert refusal(with_event(do="powercut")) == (
         f'event[2].do = "powercut": unknown event (did you mean "power_cut"?); {SUPPORTED} is needed'
@@ -125,12 +127,22 @@ def test_an_unknown_event_is_refused_as_unknown():
         ("hang", "at"),
         ("battery", "millivolts"),
         ("refill", "volume"),
+        ("rtc_jump", "by"),
+        ("i2c_fault", "device"),
+        ("i2c_fault", "for"),
     ],
 )
 def test_a_missing_key_of_an_event_is_named(name: str, key: str):
-    needs = {"power_cut": {"for": "1 s"}, "command": {"line": "x"}, "set_clock": {"by": "1 s"}}
+    needs = {"power_cut": {"for": "1 s"}, "command": {"line": "x"}, "i2c_fault": {"device": "rtc", "for": "1 s"}}
     keys: dict[str, Any] = {**needs.get(name, {}), key: None}
     assert refusal(with_event(do=name, **keys)).startswith(f"event[2].{key}: missing; ")
+
+
+def test_an_i2c_fault_is_one_of_three():
+    for bad in ("flash", "EEPROM", 0x50, "", None, ["rtc"]):
+        assert refusal(
+            {**scenario(), "event": [{"at": "1 s", "do": "i2c_fault", "device": bad, "for": "1 s"}]}
+        ).startswith(f"event[1].device = {shown(bad)}: unknown device")
 
 
 def test_an_event_happens_within_the_scenario_at_an_exact_time():
@@ -145,26 +157,26 @@ def test_an_event_happens_within_the_scenario_at_an_exact_time():
     assert "the duration of the scenario, 1.5 s, in" in refusal(short)
 
 
-@pytest.mark.parametrize("name", ["power_cut", "console_flood"])
+@pytest.mark.parametrize("name", ["power_cut", "console_flood", "i2c_fault"])
 def test_a_span_is_above_zero(name: str):
+    more = {"device": "eeprom"} if name == "i2c_fault" else {}
     for text, ns in (("0.000000001 s", 1), ("3660 d", 3660 * 24 * HOUR)):
-        event = only_event(do=name, **{"for": text})
-        assert isinstance(event, (PowerCut, ConsoleFlood))
+        event = only_event(do=name, **{"for": text}, **more)
+        assert isinstance(event, (PowerCut, ConsoleFlood, I2cFault))
         assert event.for_ns == ns
     for text in ("0 s", "3661 d", "0.0000000005 s"):
-        assert refusal(with_event(do=name, **{"for": text})) == (
+        assert refusal(with_event(do=name, **{"for": text}, **more)) == (
             f'event[2].for = "{text}": more than 0 s, at most 3660 d, in whole nanoseconds'
         )
 
 
-def test_the_clock_is_set_by_whole_seconds():
+@pytest.mark.parametrize(("name", "kind"), [("set_clock", SetClock), ("rtc_jump", RtcJump)])
+def test_a_clock_moves_by_whole_seconds(name: str, kind: type[SetClock | RtcJump]):
     for text, by in (("36525 d", 36_525 * 86_400), ("-36525 d", -36_525 * 86_400), ("0 s", 0)):
-        assert only_event(do="set_clock", by=text) == SetClock(2, HOUR, by)
+        assert only_event(do=name, by=text) == kind(2, HOUR, by)
     for text in ("0.5 s", "-36526 d", "36526 d"):
-        assert refusal(with_event(do="set_clock", by=text)) == (
-            f'event[2].by = "{text}": whole seconds, -36525 d to 36525 d'
-        )
-    assert refusal(with_event(do="set_clock", by=3600)).startswith("event[2].by = 3600: missing unit; ")
+        assert refusal(with_event(do=name, by=text)) == (f'event[2].by = "{text}": whole seconds, -36525 d to 36525 d')
+    assert refusal(with_event(do=name, by=3600)).startswith("event[2].by = 3600: missing unit; ")
 
 
 def test_a_command_line_is_what_the_console_takes():
@@ -206,7 +218,7 @@ def test_a_refill_says_what_was_measured_only_if_it_was():
     assert Refill(1, 0, 1, 500_000).line() == "refill 1 nL measured 500000 nL because other"
 
 
-@pytest.mark.parametrize("name", ["patient_bolus", "reservoir_empty"])
+@pytest.mark.parametrize("name", ["patient_bolus", "reservoir_empty", "rtc_stop"])
 def test_an_event_without_values_takes_none(name: str):
     assert refusal(with_event(do=name, volume="1 uL")) == "event[2].volume: unknown key; allowed is one of at, do"
 

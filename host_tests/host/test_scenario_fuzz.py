@@ -17,7 +17,6 @@ from host_tests.host.scenario_tables import (
 from thecal.prescription import RateRange
 from thecal.prescription_toml import parse_prescription
 from thecal.scenario import ScenarioError, parse_scenario
-from thecal.scenario_events import NOT_SIMULATED
 
 pytestmark = pytest.mark.requirement("T1")
 
@@ -34,6 +33,7 @@ KEYS = [
     "for",
     "by",
     "line",
+    "device",
 ]
 
 
@@ -43,7 +43,19 @@ KEYS += ["file", "pl_per_step", "reservoir", "catheter", "min_rate", "max_rate",
 TEXTS = ["1 h", "-1 h", "1 mL", "1 mL/day", "80 cm", "2026-03-02T00:00:00", "continuous", "", ".", "a\0b"]
 
 
-TEXTS += ["hang", "power_cut", "set_clock", "program", "command", *NOT_SIMULATED]
+TEXTS += [
+    "hang",
+    "power_cut",
+    "set_clock",
+    "program",
+    "command",
+    "rtc_jump",
+    "i2c_fault",
+    "bus",
+    "stall",
+    "occlusion",
+    "temperature",
+]
 
 
 scalars = st.one_of(

@@ -47,11 +47,6 @@ def test_the_table_of_events_is_the_codes() -> None:
         assert set(marked) == set(keys), event
 
 
-def test_what_is_not_simulated_is_told() -> None:
-    (line,) = [line for line in DOCUMENT.splitlines() if "not simulated by this version:" in line]
-    assert names(line.partition(":")[2]) == list(scenario_events.NOT_SIMULATED)
-
-
 def documented_range(text: str, dimension: Dimension | None) -> tuple[Fraction, Fraction]:
     """Both ends of "0.1-100 mL", "60 s to 366 d" or "1-10,000", in base units."""
     low, high = text.replace(",", "").split(" to ") if " to " in text else text.replace(",", "").split("-")

@@ -64,6 +64,26 @@ class EepromDead(Event):
 
 
 @dataclass(frozen=True)
+class RtcJump(Event):
+    """The RTC moves by_s seconds on by itself, or back when negative: a fault, and nobody is told."""
+
+    by_s: int
+
+
+@dataclass(frozen=True)
+class RtcStop(Event):
+    """The RTC's oscillator stops, until somebody sets the clock."""
+
+
+@dataclass(frozen=True)
+class I2cFault(Event):
+    """A part does not answer for for_ns. device: eeprom, rtc, or bus: something holds it, and no part can answer."""
+
+    device: str
+    for_ns: int
+
+
+@dataclass(frozen=True)
 class Program(Event):
     """A new prescription is staged and committed.
 

@@ -1,4 +1,4 @@
-"""The events of a scenario: what each one needs, and what this version does not simulate yet."""
+"""The events of a scenario, and what each one needs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from thecal.bus_faults import DEVICES
 from thecal.fields import ABSENT, listed
 from thecal.models.at24c256 import SIZE as EEPROM_SIZE
 from thecal.prescription import LINE_LENGTH, PrescriptionError, RateRange
@@ -19,12 +20,15 @@ from thecal.scenario_event_types import (
     EepromWrite,
     Event,
     Hang,
+    I2cFault,
     Occlusion,
     PatientBolus,
     PowerCut,
     Program,
     Refill,
     ReservoirEmpty,
+    RtcJump,
+    RtcStop,
     SetClock,
     Stall,
     Temperature,
@@ -37,7 +41,6 @@ _NS = 1_000_000_000
 BATTERY_MAX_MV = 6_000
 _DAY_NS = 86_400 * _NS
 COLDEST_C, HOTTEST_C = -40, 125
-NOT_SIMULATED = ("rtc_jump", "rtc_stop", "i2c_fault")
 
 
 class Setting(NamedTuple):
@@ -54,9 +57,7 @@ class Setting(NamedTuple):
 def read_event(table: Table, number: int, setting: Setting) -> Event:
     """The event of one [[event]] table, the number-th of the file. Raises the table's error."""
     names = tuple(_EVENTS)
-    value = table.need("do", f"{listed(names)} is needed")
-    if value in NOT_SIMULATED:
-        table.refuse("do", f"not simulated by this version; {listed(names)}")
+    table.need("do", f"{listed(names)} is needed")
     name = table.choice("do", names, "unknown event")
     keys, read = _EVENTS[name]
     table.only(("at", "do", *keys))
@@ -155,6 +156,18 @@ def _eeprom_dead(table: Table, number: int, at_ns: int, _: Setting) -> Event:
     return EepromDead(number, at_ns)
 
 
+def _rtc_jump(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return RtcJump(number, at_ns, _shift(table))
+
+
+def _rtc_stop(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return RtcStop(number, at_ns)
+
+
+def _i2c_fault(table: Table, number: int, at_ns: int, _: Setting) -> Event:
+    return I2cFault(number, at_ns, table.choice("device", DEVICES, "unknown device"), _span(table))
+
+
 def _patient_bolus(table: Table, number: int, at_ns: int, _: Setting) -> Event:
     return PatientBolus(number, at_ns)
 
@@ -210,4 +223,7 @@ _EVENTS: dict[str, tuple[tuple[str, ...], Callable[[Table, int, int, Setting], E
     "stall": (("for",), _stall),
     "occlusion": (("for",), _occlusion),
     "temperature": (("celsius",), _temperature),
+    "rtc_jump": (("by",), _rtc_jump),
+    "rtc_stop": ((), _rtc_stop),
+    "i2c_fault": (("device", "for"), _i2c_fault),
 }

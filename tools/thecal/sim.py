@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from thecal import noise, outputs
+from thecal import bus_faults, noise, outputs
 from thecal.logtap import LogTap
 from thecal.models.bench import Bench
 from thecal.outcome import Snapshot, parsed, summary
@@ -25,12 +25,15 @@ from thecal.scenario_event_types import (
     EepromWrite,
     Event,
     Hang,
+    I2cFault,
     Occlusion,
     PatientBolus,
     PowerCut,
     Program,
     Refill,
     ReservoirEmpty,
+    RtcJump,
+    RtcStop,
     SetClock,
     Stall,
     Temperature,
@@ -121,6 +124,9 @@ class Simulation:
             Stall: lambda event: self._hold(target.bench.motor, "stalled", event.for_ns),
             Occlusion: lambda event: self._hold(target.bench.line, "occluded", event.for_ns),
             Temperature: lambda event: target.bench.set_temperature(event.millicelsius, target.now_ns()),
+            RtcJump: lambda event: bus_faults.jump(target.bench, event.by_s, target.now_ns()),
+            RtcStop: lambda event: target.bench.rtc.halt(target.now_ns()),
+            I2cFault: bus_faults.BusFaults(target).begin,
         }
 
     def run(self, progress: Progress) -> Result:

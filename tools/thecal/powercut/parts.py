@@ -1,5 +1,5 @@
-"""What the parts of the power-cut campaign have in common: how one is called, tells its progress and answers, and how
-its work is cut into packages that survive an interruption.
+"""What the parts of the power-cut campaign, and those of the fault campaign, have in common: how one is called, tells
+its progress and answers, and how its work is cut into packages that survive an interruption.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 
 from thecal.paths import ROOT
 
-_TRIED = ("firmware", "lib", "tools/thecal/powercut", "tools/thecal/models")
+_TRIED = ("firmware", "lib", "tools/thecal/powercut", "tools/thecal/faults", "tools/thecal/models")
 
 
 @dataclass(frozen=True)

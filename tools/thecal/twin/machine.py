@@ -44,6 +44,8 @@ class Pin:
                 return 0 if self.world.bench.sensors.dose_button else 1
             if self.number == pins.DIAG:
                 return int(self.world.bench.motor.fault)
+            if self.number == pins.SDA and self.world.bench.i2c.held:
+                return 0
             return int(self.world.bench.broken.pins.get(self.number, self._level))
         self._level = level
         _drive(self.world, self.number, bool(level))

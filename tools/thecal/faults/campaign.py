@@ -1,0 +1,128 @@
+"""The campaign on the fast board: lives, faults in them, verdicts, in work packages that survive an interruption."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+from random import Random
+
+from thecal.faults.calls import called, counted
+from thecal.faults.kinds import KINDS, Known, Planned
+from thecal.faults.lives import draw
+from thecal.faults.pump import Run, Seen
+from thecal.faults.verdict import CLASSES, UNSAFE, Verdict, judge, runs_ahead
+from thecal.powercut.parts import PartResult, Progress, Settings, run_packages
+from thecal.powercut.quick import quick_examine
+
+PACKAGE = 200  # injections
+_LIVES = 10  # of a package
+_LONGER_S = 1_200  # of a pump that runs ahead unnoticed: a small error is large after twenty minutes
+_LINES_MAX = 20  # unsafe ones told in words, of one package
+
+
+@dataclass
+class Case:
+    """One injection, and what came of it."""
+
+    where: str
+    what: str
+    life: str
+    verdict: Verdict
+
+    def line(self) -> str:
+        return f"--replay {self.where}: {self.life}; {self.what}: {self.verdict.why}"
+
+
+def known_life(seed: int, package: int, number: int) -> Known:
+    """The number-th life of a package, led without a fault. Raises RuntimeError if that alone goes wrong."""
+    life = draw(Random(f"life {seed}:{package}:{number}"))
+    with counted() as counts:
+        run = Run(life)
+        seen = run.lead()
+    verdict = judge(life, seen, seen, 0)
+    if seen.resets or seen.errors or verdict.kind == UNSAFE:
+        raise RuntimeError(
+            f"life {seed}:{package}:{number} ({life.kind}) goes wrong by itself: {seen.errors} {verdict}"
+        )
+    return Known(life, seen, called(counts))
+
+
+_known = lru_cache(maxsize=2 * _LIVES)(known_life)
+
+
+def try_one(kind: str, seed: int, package: int, number: int) -> Case:
+    """One injection; it follows from these four alone."""
+    known = _known(seed, package, number % _LIVES)
+    rng = Random(f"{kind} {seed}:{package}:{number}")
+    planned = KINDS[kind][0](known, rng)
+    seen = lead(known, planned, f"{kind} {seed}:{package}:{number}")
+    verdict = judge(known.life, known.seen, seen, planned.must)
+    return Case(f"{kind}:{package}:{number}", planned.what, known.life.kind, verdict)
+
+
+def lead(known: Known, planned: Planned, seed: str) -> Seen:
+    """The life with the fault in it. One that runs ahead without an alarm is watched for longer."""
+    run = Run(known.life, planned.plan, seed)
+
+    def longer(seen: Seen) -> bool:
+        return runs_ahead(known.seen, seen)
+
+    with planned.around():
+        return run.lead(longer=longer, longest_s=_LONGER_S)
+
+
+@dataclass
+class Tally:
+    """What a package has found."""
+
+    kind: str
+    classes: Counter[str] = field(default_factory=Counter)
+    excess_nl: int = 0
+    allowed_excess_nl: int = 0
+    undercounts: int = 0
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, case: Case) -> None:
+        verdict = case.verdict
+        self.classes[verdict.kind] += 1
+        self.undercounts += verdict.undercount > 0
+        nl = verdict.excess_pl // 1_000
+        self.excess_nl = max(self.excess_nl, nl)
+        if verdict.kind != UNSAFE:
+            self.allowed_excess_nl = max(self.allowed_excess_nl, nl)
+        elif len(self.lines) < _LINES_MAX:
+            self.lines.append(case.line())
+
+    def result(self) -> PartResult:
+        numbers: dict[str, float] = {f"{self.kind}_{name}": self.classes[name] for name in CLASSES}
+        numbers[f"{self.kind}_injections"] = sum(self.classes.values())
+        numbers[f"{self.kind}_ledger_behind"] = self.undercounts
+        numbers[f"{self.kind}_excess_nl_max"] = self.excess_nl
+        numbers[f"{self.kind}_excess_of_the_safe_nl_max"] = self.allowed_excess_nl
+        return PartResult(numbers, self.lines)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A kind of fault, as a part of the campaign."""
+
+    kind: str
+
+    def work(self, settings: Settings, package: int) -> PartResult:
+        """One package."""
+        tally = Tally(self.kind)
+        with quick_examine():
+            for number in range(min(PACKAGE, settings.ops - package * PACKAGE)):
+                tally.add(try_one(self.kind, settings.seed, package, number))
+        return tally.result()
+
+    def run(self, settings: Settings, progress: Progress) -> PartResult:
+        """settings.ops: injections of this kind."""
+        packages = -(-settings.ops // PACKAGE)
+        return run_packages(settings, self.kind, self.work, packages, progress)
+
+
+def share(injections: int, kind: str) -> int:
+    """How many of so many injections are of this kind."""
+    return max(1, round(injections * KINDS[kind][1]))

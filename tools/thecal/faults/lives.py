@@ -1,0 +1,269 @@
+"""Short lives of a programmed pump, drawn at random: what it is told, and what it is then demanded to deliver.
+
+The demand is reckoned here from what was drawn, and from nothing of the firmware.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from thecal.models.bench import PumpConfig
+from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot
+from thecal.prescription import RateRange
+from thecal.prescription_toml import parse_prescription
+from thecal.programming import programmed_image
+
+LENGTH_S = 240
+_DAY0 = datetime(2000, 1, 1)
+_MONDAY = datetime(2026, 3, 2)
+_MIN_RATE, _MAX_RATE = 6_000, 28_800_000
+_STEPS_A_LIFE = 12_000  # at most: more would only cost time
+_SIZES = (25_000, 25_000, 25_000, 1_000, 10_000, 100_000, 1_000_000)  # pL
+_FIRST_EVENT_S, _LAST_EVENT_S = 12, 110
+_DAY_US = 86_400 * S
+# When a stop has been typed, the second in progress is still demanded, and the line takes its time.
+_STOP_LAG_US = 2 * S
+_ANSWER_US = 4 * S  # from an order to the bolus that is begun upon it
+STOPS = ("stopped", "stop for")
+KINDS = (
+    "basal",
+    "basal",
+    "clinician",
+    "clinician",
+    "patient",
+    "scheduled",
+    "flex",
+    "stopped",
+    "stop for",
+    "minimum",
+    "low then empty",
+    "console",
+)
+
+
+@dataclass
+class Life:
+    """One life. Times in us of true time, rates in nL/day, doses in nL.
+
+    rates: (since, rate), sorted. boluses: (from, seconds, dose) of those that are to be given. orders: those that are
+    to be denied, and may be given if what stands in their way has come to nothing. lines: (when, text) typed by an
+    operator. presses: of the DOSE button. empty_us: when the reservoir is empty. size_pl: volume of a step.
+    """
+
+    kind: str
+    config: PumpConfig
+    snapshot: Snapshot
+    rates: list[tuple[int, int]]
+    boluses: list[tuple[int, int, int]] = field(default_factory=list)
+    orders: list[tuple[int, int, int]] = field(default_factory=list)
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    presses: list[int] = field(default_factory=list)
+    empty_us: int | None = None
+    start: datetime = _MONDAY
+    table: dict[str, Any] = field(default_factory=dict)  # the prescription, as in a file
+
+    @property
+    def size_pl(self) -> int:
+        return self.config.pl_per_step
+
+    def as_it_went(self, begun: list[int], heard: bool) -> Life:
+        """What was demanded of a pump that has begun boluses at these times and may not have heard the first line.
+
+        A stop that was never acknowledged is none. An order that was to be denied counts if the pump has begun a bolus
+        upon it, and, of presses within a lockout, if nothing was begun before it.
+        """
+        rates = self.rates if heard or self.kind not in STOPS else self.rates[:1]
+        boluses = list(self.boluses)
+        for order in self.orders:
+            if any(order[0] <= at <= order[0] + _ANSWER_US for at in begun) and (
+                self.kind != "patient" or not any(at < order[0] for at in begun)
+            ):
+                boluses.append(order)
+        return replace(self, rates=rates, boluses=boluses)
+
+    def demanded_pl(self, t_us: int) -> int:
+        """What has been demanded up to t_us, pL."""
+        total = 0
+        for index, (since, rate) in enumerate(self.rates):
+            until = self.rates[index + 1][0] if index + 1 < len(self.rates) else t_us
+            total += rate * max(0, min(until, t_us) - since)
+        volume = total * 1_000 // _DAY_US
+        for begin, seconds, dose in self.boluses:
+            volume += dose * 1_000 * min(max(0, t_us - begin), seconds * S) // (seconds * S)
+        return volume
+
+    def peak_pl_s(self) -> int:
+        """The highest flow that it is ever demanded to give, pL a second, rounded up."""
+        flow = max(rate for _, rate in self.rates) * 1_000 // 86_400 + 1
+        return flow + max((dose * 1_000 // seconds + 1 for _, seconds, dose in self.boluses + self.orders), default=0)
+
+
+def draw(rng: Random) -> Life:
+    """A life."""
+    kind = rng.choice(KINDS)
+    size = rng.choice(_SIZES)
+    most = min(_MAX_RATE, _STEPS_A_LIFE * size * 86_400 // 1_000 // LENGTH_S)
+    rate = round(math.exp(rng.uniform(math.log(_MIN_RATE), math.log(most))))
+    start = _MONDAY + timedelta(seconds=rng.randrange(86_400))
+    table: dict[str, Any] = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
+    return _MAKERS.get(kind, _basal)(rng, kind, _Plan(size, rate, most, start, table))
+
+
+@dataclass
+class _Plan:
+    """What a life is made of."""
+
+    size: int
+    rate: int
+    most: int
+    start: datetime
+    table: dict[str, Any]
+
+
+def _life(kind: str, plan: _Plan, rates: list[tuple[int, int]] | None = None, **more: Any) -> Life:
+    config = PumpConfig(pl_per_step=plan.size)
+    start_s = round((plan.start - _DAY0).total_seconds())
+    rx = parse_prescription(plan.table, RateRange(config.min_rate, config.max_rate))
+    image = programmed_image(config, rx, plan.start)
+    pages = [image[page * PAGE : (page + 1) * PAGE] for page in range(PAGES)]
+    snapshot = Snapshot(pages, 0, (start_s, 0), 0, config.reservoir_nl * 1_000)
+    return Life(kind, config, snapshot, rates or [(0, plan.rate)], start=plan.start, table=plan.table, **more)
+
+
+def _basal(rng: Random, kind: str, plan: _Plan) -> Life:
+    return _life(kind, plan)
+
+
+def _dose(rng: Random, plan: _Plan) -> tuple[int, int]:
+    """(dose nL, seconds) of a bolus that the pump can give beside its basal rate."""
+    seconds = rng.randrange(20, 90)
+    room = max(_MIN_RATE, plan.most - plan.rate)
+    flow = round(math.exp(rng.uniform(math.log(_MIN_RATE), math.log(room))))
+    plan.rate = min(plan.rate, _MAX_RATE - flow)
+    plan.table["basal"] = f"{plan.rate} nL/day"
+    return max(1, flow * seconds // 86_400), seconds
+
+
+def _moment(rng: Random) -> int:
+    return rng.randrange(_FIRST_EVENT_S * S, _LAST_EVENT_S * S)
+
+
+def _clinician(rng: Random, kind: str, plan: _Plan) -> Life:
+    dose, seconds = _dose(rng, plan)
+    at = _moment(rng)
+    lines = [(at, f"bolus {dose} nL over {seconds} s")]
+    if rng.random() < 0.3:
+        lines.append((at + rng.randrange(5, 100) * S, lines[0][1]))  # refused while it runs, or given again
+        return _twice(kind, plan, at, lines, dose, seconds)
+    return _life(kind, plan, boluses=[(at, seconds, dose)], lines=lines)
+
+
+def _twice(kind: str, plan: _Plan, at: int, lines: list[tuple[int, str]], dose: int, seconds: int) -> Life:  # noqa: PLR0913, PLR0917 - one for each thing drawn
+    boluses, orders = [(at, seconds, dose)], []
+    again = lines[1][0]
+    if again > at + (seconds + 2) * S:
+        boluses.append((again, seconds, dose))
+    elif again > at + (seconds - 2) * S:
+        del lines[1]  # too near to its end to say whether it runs
+    else:
+        orders.append((again, seconds, dose))
+    return _life(kind, plan, boluses=boluses, orders=orders, lines=lines)
+
+
+def _patient(rng: Random, kind: str, plan: _Plan) -> Life:
+    """A press, and a second one within the lockout: to be denied."""
+    dose, seconds = _dose(rng, plan)
+    plan.table["patient_bolus"] = {
+        "dose": f"{dose} nL",
+        "over": f"{seconds} s",
+        "lockout": "10 min",
+        "max_per_day": rng.choice((1, 4)),
+    }
+    at = _moment(rng)
+    presses = [at, at + rng.randrange(5, 120) * S]
+    return _life(kind, plan, boluses=[(at, seconds, dose)], orders=[(presses[1], seconds, dose)], presses=presses)
+
+
+def _scheduled(rng: Random, kind: str, plan: _Plan) -> Life:
+    """A scheduled bolus at the minute that begins in the life."""
+    dose, seconds = _dose(rng, plan)
+    plan.start = plan.start.replace(hour=plan.start.hour % 23)
+    at = plan.start.replace(second=0) + timedelta(minutes=1)
+    if (at - plan.start).total_seconds() < _FIRST_EVENT_S:
+        at += timedelta(minutes=1)
+    plan.table["scheduled_bolus"] = [
+        {"days": "daily", "at": f"{at:%H:%M}", "dose": f"{dose} nL", "over": f"{seconds} s"}
+    ]
+    return _life(kind, plan, boluses=[(round((at - plan.start).total_seconds()) * S, seconds, dose)])
+
+
+def _flex(rng: Random, kind: str, plan: _Plan) -> Life:
+    """A period of another rate for a minute of the life."""
+    other = rng.choice((0, rng.randrange(_MIN_RATE, plan.most)))
+    plan.start = plan.start.replace(hour=plan.start.hour % 23)
+    first = plan.start.replace(second=0) + timedelta(minutes=1)
+    last = first + timedelta(minutes=1)
+    plan.table["mode"] = "flex"
+    plan.table["period"] = [
+        {"days": "daily", "from": f"{first:%H:%M}", "to": f"{last:%H:%M}", "rate": f"{other} nL/day"}
+    ]
+    edges = [round((edge - plan.start).total_seconds()) * S for edge in (first, last)]
+    return _life(kind, plan, [(0, plan.rate), (edges[0], other), (edges[1], plan.rate)])
+
+
+def _stopped(rng: Random, kind: str, plan: _Plan) -> Life:
+    at = _moment(rng)
+    return _life(kind, plan, [(0, plan.rate), (at + _STOP_LAG_US, 0)], lines=[(at, "stop")])
+
+
+def _stop_for(rng: Random, kind: str, plan: _Plan) -> Life:
+    at, seconds = _moment(rng), rng.randrange(10, 60)
+    rates = [(0, plan.rate), (at + _STOP_LAG_US, 0), (at + seconds * S, plan.rate)]
+    return _life(kind, plan, rates, lines=[(at, f"stop for {seconds} s")])
+
+
+def _minimum(rng: Random, kind: str, plan: _Plan) -> Life:
+    plan.table["mode"] = "minimum"
+    del plan.table["basal"]
+    plan.rate = _MIN_RATE
+    return _life(kind, plan)
+
+
+def _empty(rng: Random, kind: str, plan: _Plan) -> Life:
+    """The reservoir is found empty before its time."""
+    return _life(kind, plan, empty_us=rng.randrange(100, 200) * S)
+
+
+def _console(rng: Random, kind: str, plan: _Plan) -> Life:
+    """Lines that read, and some that are refused."""
+    lines = (
+        "status",
+        "log",
+        "program show",
+        "prime show",
+        "help",
+        "bolus 1 nL",
+        "resume",
+        "trial",
+        "clear",
+        "?",
+    )
+    typed = sorted((_moment(rng), rng.choice(lines)) for _ in range(4))
+    return _life(kind, plan, lines=[(at, line) for at, line in typed])
+
+
+_MAKERS = {
+    "clinician": _clinician,
+    "patient": _patient,
+    "scheduled": _scheduled,
+    "flex": _flex,
+    "stopped": _stopped,
+    "stop for": _stop_for,
+    "minimum": _minimum,
+    "low then empty": _empty,
+    "console": _console,
+}

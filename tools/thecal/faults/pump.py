@@ -1,0 +1,308 @@
+"""One life of the real application on a fast board, over all its resets, with one fault in it."""
+
+from __future__ import annotations
+
+import heapq
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from random import Random
+from types import FrameType
+from typing import Any
+
+from thecal.faults.lives import LENGTH_S, Life
+from thecal.faults.parts import Bench, FaultEeprom, FaultRotor, FaultRtc, FaultTrain
+from thecal.models.sensors import LEVEL_EMPTY_MV, LEVEL_FULL_MV
+from thecal.powercut.snapshot import START_US, WATCHDOG, Bite, S, Snapshot, module
+from thecal.powercut.whole_pump import Board
+
+COMMANDED = 2
+_LOOP = 3  # starts that nobody ordered, and after which a start sounds the buzzer before anything else
+RESETS_MAX = 8  # a pump that has been reset so often shows nothing new
+_SPIN_S = 2.0  # of the host's processor: code that takes no simulated time and does not end is a hang
+_TICKS_MASK = 0x3FFFFFFF
+_DIE = 3  # channel of the processor's own temperature
+_DIE_MV = 709
+
+
+class FaultBoard(Board):
+    """The board of one power-on. at(): something happens at a true time, in the middle of whatever waits then."""
+
+    def __init__(self, snapshot: Snapshot, life: Life, bench: Bench, events: list[Any]) -> None:
+        super().__init__(snapshot)
+        self.life = life
+        self.bench = bench
+        self._events = events  # a heap, handed on from one power-on to the next
+        self.eeprom = FaultEeprom(self, snapshot, bench)
+        self.rtc = FaultRtc(self, snapshot.rtc, bench)
+        self.train = self.counter = FaultTrain(self, bench, snapshot.steps)
+        self.rotor = FaultRotor(self.train, bench)
+        self.presses = 0
+        for name in ("take_press", "button_down", "driver_fault"):  # static in the board without faults
+            setattr(self, name, getattr(self, "_" + name))
+
+    def advance(self, us: int) -> None:
+        end = self.now_us + us
+        events = self._events
+        while events and events[0][0] <= end:
+            at_us, _, action = heapq.heappop(events)
+            if at_us > self.now_us:
+                super().advance(at_us - self.now_us)
+            action(self)
+        if self.now_us < end:
+            super().advance(end - self.now_us)
+
+    def wait(self, ms: int) -> bool:
+        end = self.now_us + ms * 1_000
+        while not self.input:
+            due = min(self._events[0][0], end) if self._events else end
+            self.advance(max(0, due - self.now_us))
+            if self.now_us >= end:
+                break
+        return bool(self.input)
+
+    def ticks_ms(self) -> int:
+        return (self.now_us // 1_000 + self.bench.ticks_base) & _TICKS_MASK
+
+    def millivolts(self, channel: int) -> int:
+        stuck = self.bench.adc.get(channel)
+        if stuck is not None:
+            return stuck
+        if channel == _DIE:
+            return _DIE_MV
+        if channel != self.LEVEL:
+            return super().millivolts(channel)
+        life = self.life
+        if life.empty_us is not None and self.now_us >= life.empty_us:
+            return LEVEL_EMPTY_MV
+        capacity_pl = life.config.reservoir_nl * 1_000
+        left_pl = max(0, self.fluid_pl - self.train.steps() * life.size_pl)
+        return LEVEL_EMPTY_MV + (LEVEL_FULL_MV - LEVEL_EMPTY_MV) * min(left_pl, capacity_pl) // capacity_pl
+
+    def _take_press(self) -> bool:
+        if self.bench.button is not None:
+            return self.bench.button
+        pressed, self.presses = self.presses > 0, 0
+        return pressed
+
+    def _button_down(self) -> bool:
+        return bool(self.bench.button)
+
+    def _driver_fault(self) -> bool:
+        return self.bench.diag
+
+    def unbooked(self) -> int:
+        """Starts that nobody ordered and that the EEPROM does not know yet."""
+        return self.bench.unbooked
+
+    def booked(self) -> None:
+        """It knows them."""
+        self.bench.unbooked = 0
+
+    def note(self, ending: int, *_: Any) -> None:
+        """Why this run ends."""
+        self.bench.noted = ending
+
+    def starve(self) -> None:
+        """The supervisor does not feed the watchdog any more: the steps under way are made, and it bites."""
+        self.advance(S)
+        self.drive(False)
+        self.hang()
+
+    def hang(self, *_: Any) -> None:
+        """The processor does nothing more: the watchdog bites."""
+        while True:
+            self.advance(S)
+
+
+@dataclass
+class Seen:
+    """What came of a life: the motor's trains, the alarms, the resets by cause, the codes logged, the end."""
+
+    bench: Bench
+    trains: list[tuple[int, int, int]] = field(default_factory=list)
+    alarms: int = 0
+    resets: list[int] = field(default_factory=list)
+    logged: Counter[str] = field(default_factory=Counter)
+    began_us: int = 0  # the edge on which the first frame was laid
+    end_us: int = 0
+    steps: int = 0
+    ledger_steps: int = 0
+    looped: bool = False
+    errors: list[str] = field(default_factory=list)
+    begun: list[int] = field(default_factory=list)  # true times at which a bolus was
+    heard: bool = False  # whether the first line was answered with `ok`
+
+
+Fault = Callable[["Run"], None]
+
+
+class Run:
+    """A life that is led. `app`, `board`: of the present power-on. seen: what has come of it so far."""
+
+    def __init__(self, life: Life, fault: Fault | None = None, seed: str = "") -> None:
+        """fault: called before the first power-on; it plans what happens, with at(), on_start or on the bench."""
+        self.life = life
+        self.bench = Bench(life.config.steps_per_index, Random(f"bench {seed}"))
+        self.seen = Seen(self.bench)
+        self.app: Any = None
+        self.on_start: Callable[[], None] = lambda: None  # a power-on: `app` is there, and has not begun
+        self.board: FaultBoard
+        self._events: list[tuple[int, int, Callable[[FaultBoard], None]]] = []
+        self._order = 0
+        self._typed_to: tuple[FaultBoard, int] | None = None
+        for at_us, line in life.lines:
+            self.at(at_us, lambda board, line=line: self._type(board, line))
+        for at_us in life.presses:
+            self.at(at_us, lambda board: setattr(board, "presses", board.presses + 1))
+        if fault is not None:
+            fault(self)
+
+    def at(self, at_us: int, action: Callable[[FaultBoard], None]) -> None:
+        """Something happens at a true time; after a reset that comes before, on the board of that time."""
+        self._order += 1
+        heapq.heappush(self._events, (at_us, self._order, action))
+
+    def _type(self, board: FaultBoard, line: str) -> None:
+        if self._typed_to is None:
+            self._typed_to = board, len(board.output)
+        board.input.extend(b"\x15" + line.encode() + b"\r")
+
+    def lead(self, length_s: int = LENGTH_S, longer: Callable[[Seen], bool] | None = None, longest_s: int = 0) -> Seen:
+        """Live for length_s of true time; for longest_s in all if longer(), asked then, says so."""
+        snapshot: Snapshot | None = self.life.snapshot
+        with _logged(self), _bounded(), _untraced():
+            while snapshot is not None:
+                snapshot = self._power_on(snapshot, length_s * S)
+                if snapshot is None and longer is not None and not self.seen.looped and self._asks(longer):
+                    self._turns(longest_s * S)
+                    longer = None
+        return self.seen
+
+    def _asks(self, longer: Callable[[Seen], bool]) -> bool:
+        self._settle()
+        return longer(self.seen)
+
+    def _power_on(self, snapshot: Snapshot, end_us: int) -> Snapshot | None:
+        """From a reset to the next one, which leaves a snapshot, or to the end."""
+        self.board = board = FaultBoard(snapshot, self.life, self.bench, self._events)
+        try:
+            self.app = module("app").App(board)
+            self.on_start()
+            self.app.start()
+            self.seen.began_us = self.seen.began_us or board.now_us
+            self._turns(end_us)
+        except Bite:
+            return self._reset(WATCHDOG)
+        except Exception as error:  # noqa: BLE001 - as firmware/pump.py: outputs safe, and a restart
+            self.seen.errors.append(f"{type(error).__name__}: {error}")
+            board.train.power(False)
+            return self._reset(COMMANDED)
+        self._settle()
+        return None
+
+    def _turns(self, end_us: int) -> None:
+        board, turn, seen = self.board, self.app.turn, self.seen
+        while board.now_us < end_us:
+            turn()
+            seen.alarms |= self.app.alarms.active
+
+    def _settle(self) -> None:
+        board, seen = self.board, self.seen
+        if self.app is not None:
+            seen.alarms |= self.app.alarms.active | self.app.alarms.history
+            book = self.app.ledger
+            seen.ledger_steps = book.counted + book.used  # not by its property, which may be made to raise
+        if self._typed_to is not None:
+            seen.heard = b"\r\nok\r\n" in self._typed_to[0].output[self._typed_to[1] :]
+        seen.steps = board.train.steps()
+        seen.trains = [*self.bench.trains, *board.train._cropped(board.train._all)]
+        seen.end_us = board.now_us
+
+    def _told(self, cause: int) -> int:
+        """The cause as firmware/board.py tells it to the next start, which it counts if nobody ordered it."""
+        bench, names = self.bench, causes()
+        if "exception" not in names:
+            return cause  # a firmware that does not look for more
+        if cause == WATCHDOG and bench.noted == names.index("watchdog_test"):
+            cause = names.index("watchdog_test")
+        else:
+            cause = names.index("exception") if cause == COMMANDED else cause
+            bench.unbooked += 1
+        bench.noted = None
+        bench.is_loud |= bench.unbooked >= _LOOP
+        return cause
+
+    def _reset(self, cause: int) -> Snapshot | None:
+        board, seen = self.board, self.seen
+        signal.setitimer(signal.ITIMER_VIRTUAL, _SPIN_S)
+        if cause == WATCHDOG:
+            board.now_us = max(board.now_us, board._bite_us)
+        self._settle()
+        board.train.over()
+        seen.resets.append(cause)
+        cause = self._told(cause)
+        if len(seen.resets) >= RESETS_MAX:
+            seen.looped = True
+            return None
+        scratch = tuple(word & _TICKS_MASK for word in board.scratch)
+        return replace(board.off(0), scratch=scratch, cause=cause)
+
+
+def causes() -> tuple[str, ...]:
+    """The causes of a start that the firmware tells apart, by number."""
+    return tuple(module("events").NAMES["cause"])
+
+
+def start_span() -> tuple[int, int]:
+    """Of true time: in which the records are read and the first frame is laid."""
+    return START_US, START_US + 2_000_000
+
+
+@contextmanager
+def _logged(run: Run) -> Iterator[None]:
+    """While this lasts, the code of each event that is logged is counted."""
+    cls = module("eventlog").EventLog
+    original = cls.log
+    seen = run.seen
+
+    def log(self: Any, code: str, **fields: int) -> None:
+        seen.logged[code] += 1
+        if code == "bolus":
+            seen.begun.append(run.board.now_us)
+        original(self, code, **fields)
+
+    cls.log = log
+    try:
+        yield
+    finally:
+        cls.log = original
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """After this nothing is traced that was not before."""
+    before = sys.gettrace()
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """While this lasts, code that never ends is bitten by the watchdog."""
+
+    def bite(number: int, frame: FrameType | None) -> None:
+        raise Bite
+
+    before = signal.signal(signal.SIGVTALRM, bite)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _SPIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
