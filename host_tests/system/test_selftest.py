@@ -270,7 +270,7 @@ def step(app: App) -> None:
 
 
 LATER: dict[str, tuple[str, Callable[[App], None], int]] = {
-    "ram": ("ram", worn, 175),
+    "ram": ("ram", worn, 330),
     "schedule": ("schedule", course, 25),
     "schedule, its base": ("schedule", base, 25),
     "prescription": ("prescription", basal, 25),
@@ -283,7 +283,7 @@ LATER: dict[str, tuple[str, Callable[[App], None], int]] = {
 @pytest.mark.parametrize("part", LATER)
 def test_what_goes_wrong_in_ram_while_the_pump_runs_stops_it(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, change, within_s = LATER[part]
-    result = run("240 s", *LINES[2:], before=later(change, monkeypatch))
+    result = run("400 s", before=later(change, monkeypatch))
     assert named(result.events) == [name]
     assert result.summary.state == "safe"
     assert result.summary.alarms_active == ["self_test_failed"]
