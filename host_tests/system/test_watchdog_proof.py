@@ -16,7 +16,6 @@ from thecal.sim import Result, make_bench, simulate
 from thecal.twin.twin import Twin
 
 
-@pytest.mark.requirement("F11", "R25")
 class TestProofOfTheWatchdog:
     """Once under each firmware the watchdog is starved on purpose."""
 
@@ -32,6 +31,7 @@ class TestProofOfTheWatchdog:
         finally:
             twin.close()
 
+    @pytest.mark.requirement("F11", "R25")
     def test_it_bites_once_and_never_again(self) -> None:
         result, twin = self.pump(0, cut(30))
         assert result.summary.resets == {"power_on": 2, "watchdog": 1, "commanded": 0}
@@ -44,15 +44,18 @@ class TestProofOfTheWatchdog:
         assert counters.proved == resets.firmware_number()
         assert (counters.bite_at, counters.watchdog_resets, counters.commanded_resets) == (0, 0, 1)
 
+    @pytest.mark.requirement("F11", "R25")
     def test_another_firmware_must_prove_it_anew(self) -> None:
         result, _ = self.pump(resets.firmware_number() + 1)
         assert boots(result) == ["watchdog_test"]
 
+    @pytest.mark.requirement("F11", "R25")
     def test_a_cut_during_the_proof_repeats_it(self) -> None:
         result, _ = self.pump(0, cut(3))
         assert boots(result) == ["watchdog_test"]
         assert result.summary.resets == {"power_on": 2, "watchdog": 1, "commanded": 0}
 
+    @pytest.mark.requirement("F11", "R25")
     def test_a_watchdog_that_does_not_bite_inhibits_infusion(self) -> None:
         result, twin = self.pump(0, cut(30), dead=True)
         assert result.summary.steps == 0
@@ -60,6 +63,7 @@ class TestProofOfTheWatchdog:
         assert [event.details["test"] for event in result.events if event.code == "self_test"] == ["watchdog"] * 2
         assert loaded(twin).proved == 0
 
+    @pytest.mark.requirement("F11", "R25")
     def test_what_was_not_given_meanwhile_is_missed(self) -> None:
         with_proof, _ = self.pump(0)
         without, _ = self.pump(resets.firmware_number())
