@@ -1,4 +1,5 @@
-"""Loads what only the console needs, once the pump doses: it would make every start longer (F11).
+"""Loads what only the console needs, and the part of the self-test that hashes the image anew, once the pump doses: it
+would make every start longer (F11).
 
 The first second begins with the motor powered and its steps a second away; one module is loaded in a turn, each within
 30 ms, so that a frame is late by no more than for a command. Nothing of this is on the way from prescription to motor:
@@ -10,6 +11,7 @@ from firmware import image
 
 # What each imports of the others comes before it: a turn loads one module.
 _MODULES = (
+    "rehash",
     "staging",
     "comparison",
     "unusual",
@@ -48,6 +50,8 @@ class Later:
 
     def _make(self):
         app = self._app
+        if image.root is not None:
+            app.selftest.image = _load("rehash").Rehash()
         app.programming = _load("programming").Programming(app)
         app.operations.calibrating = _load("calibrating").Calibrating(app)
         app.operations.remedies = _load("remedies")

@@ -93,10 +93,10 @@ def test_drive_is_low_and_no_byte_reaches_the_repl_until_the_self_test_has_passe
     )  # fmt: skip
     rises = 0
     for number in range(25):
-        through = number in (0, 11, 22)
+        through = number in (0, (11, 22)[part % 2])  # after a power cut; after a bite, or a commanded reset
         before = len(pump.high)
         began = pump.board.now_ns()
-        moment = 3_200 if through else 200 + 1_100 * random.random() ** 3
+        moment = 3_200 if through else 200 + 1_100 * random.random() ** 4
         end = began + round(moment * MS)
         pump.flood(end)
         while pump.board.now_ns() < end and len(pump.high) == before:
@@ -110,7 +110,7 @@ def test_drive_is_low_and_no_byte_reaches_the_repl_until_the_self_test_has_passe
         assert not any(mark in pump.output for mark in REPL)
         reset[number % 5]()
         assert not pump.bench.motor.drive
-    assert rises >= 3
+    assert rises >= 2
     assert sum(pump.board.resets.values()) == 26
 
 

@@ -8,43 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import S, continuous, on_twin, scenario
+from resets_rig import RX, boots, cut, endings, hang, line, run
+from support import S, scenario
 
 from firmware import resets
 from firmware.app import App
 from firmware.counters import Counters
 from firmware.retirement import Retired
 from thecal.outcome import Summary
-from thecal.programming import MemoryEeprom, programmed_image
+from thecal.programming import MemoryEeprom
 from thecal.sim import Result, make_bench, simulate
 from thecal.twin.twin import Twin
-
-RX = continuous("1 mL/day")
-
-
-def hang(at: float) -> dict[str, Any]:
-    return {"at": f"{at:g} s", "do": "hang"}
-
-
-def cut(at: float, seconds: float = 10) -> dict[str, Any]:
-    return {"at": f"{at:g} s", "do": "power_cut", "for": f"{seconds:g} s"}
-
-
-def line(at: float, text: str) -> dict[str, Any]:
-    return {"at": f"{at:g} s", "do": "command", "line": text}
-
-
-def run(duration: float, *events: dict[str, Any]) -> Result:
-    return on_twin(scenario(RX, f"{duration:g} s", *sorted(events, key=lambda event: float(event["at"].split()[0]))))
-
-
-def boots(result: Result) -> list[str]:
-    return [str(event.details["cause"]) for event in result.events if event.code == "boot"]
-
-
-def endings(result: Result) -> list[tuple[Any, ...]]:
-    found = [event.details for event in result.events if event.code == "run_ended"]
-    return [(details["ending"], details["task"], details["error"]) for details in found]
 
 
 @pytest.mark.requirement("F11", "I10")
@@ -268,76 +242,6 @@ def _stuck(name: str) -> Callable[[Any], int]:
 
 def _set(task: Any, value: int) -> None:
     task.__dict__["checked_in"] = value
-
-
-@pytest.mark.requirement("F11", "R25")
-class TestProofOfTheWatchdog:
-    """Once under each firmware the watchdog is starved on purpose."""
-
-    @staticmethod
-    def pump(proved: int, *events: dict[str, Any], dead: bool = False) -> tuple[Result, Twin]:
-        plan = scenario(RX, "60 s", *events)
-        bench = make_bench(plan)
-        bench.broken.watchdog = dead
-        bench.eeprom.load(unproved(plan, proved))
-        twin = Twin(bench)
-        try:
-            return simulate(plan, twin), twin
-        finally:
-            twin.close()
-
-    def test_it_bites_once_and_never_again(self) -> None:
-        result, twin = self.pump(0, cut(30))
-        assert result.summary.resets == {"power_on": 2, "watchdog": 1, "commanded": 0}
-        assert boots(result) == ["watchdog_test", "power_on"]
-        assert endings(result) == [("watchdog_test", "start", "other")]
-        assert result.summary.alarms_history == []
-        assert result.summary.state == "dosing"
-        assert 7 * S < result.step_times_ns[0] < 12 * S
-        counters = loaded(twin)
-        assert counters.proved == resets.firmware_number()
-        assert (counters.bite_at, counters.watchdog_resets, counters.commanded_resets) == (0, 0, 1)
-
-    def test_another_firmware_must_prove_it_anew(self) -> None:
-        result, _ = self.pump(resets.firmware_number() + 1)
-        assert boots(result) == ["watchdog_test"]
-
-    def test_a_cut_during_the_proof_repeats_it(self) -> None:
-        result, _ = self.pump(0, cut(3))
-        assert boots(result) == ["watchdog_test"]
-        assert result.summary.resets == {"power_on": 2, "watchdog": 1, "commanded": 0}
-
-    def test_a_watchdog_that_does_not_bite_inhibits_infusion(self) -> None:
-        result, twin = self.pump(0, cut(30), dead=True)
-        assert result.summary.steps == 0
-        assert result.summary.alarms_active == ["self_test_failed"]
-        assert [event.details["test"] for event in result.events if event.code == "self_test"] == ["watchdog"] * 2
-        assert loaded(twin).proved == 0
-
-    def test_what_was_not_given_meanwhile_is_missed(self) -> None:
-        with_proof, _ = self.pump(0)
-        without, _ = self.pump(resets.firmware_number())
-        later_s = (with_proof.step_times_ns[0] - without.step_times_ns[0]) / S
-        more_nl = with_proof.summary.missed_nl - without.summary.missed_nl
-        assert more_nl == pytest.approx(later_s * 1_000_000 / 86_400, rel=0.35)
-        assert 5 < later_s < 8
-
-
-def unproved(plan: Any, proved: int) -> bytes:
-    """The image of a programmed pump whose watchdog was proved under that firmware."""
-    eeprom = MemoryEeprom(programmed_image(plan.pump, plan.prescription, plan.start))
-    counters = Counters(eeprom, Retired(eeprom))
-    counters.load()
-    counters.proved = proved
-    counters.save()
-    return bytes(eeprom.memory)
-
-
-def loaded(twin: Twin) -> Counters:
-    eeprom = MemoryEeprom(twin.bench.eeprom.image())
-    counters = Counters(eeprom, Retired(eeprom))
-    counters.load()
-    return counters
 
 
 @pytest.mark.requirement("F11", "R24")
