@@ -26,6 +26,9 @@ def run(frames, spoil=0):
     inner = row.run
 
     def watched(late):
+        if not meter.used:  # until now it may collect: all modules are being loaded
+            gc.collect()
+            gc.disable()
         if meter.used == _SETTLED:
             whole[0] = gc.mem_alloc()
         tagger.look()
@@ -45,8 +48,6 @@ def run(frames, spoil=0):
         meter.report("samples")
 
     when_done(application, meter, report)
-    gc.collect()
-    gc.disable()
     application.run()
 
 
