@@ -213,7 +213,7 @@ class Bridging:
                     return drug, concentration
                 newer = sequence
         except (OSError, ValueError):
-            pass  # the volumes are known without it
+            return None  # the volumes are known without it
         return None
 
     def status(self):

@@ -111,7 +111,7 @@ class AT24C256:
                 self._i2c.writeto(self._address, _POLL)
                 return True
             except OSError:
-                pass
+                continue  # still in its write cycle
         return False
 
 

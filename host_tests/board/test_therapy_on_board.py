@@ -93,7 +93,7 @@ HAPPENS = [
     ("bolus_end", "clinician", "cancelled", 1_350),
     ("bolus", "prime", 2_000, 8),
     ("bolus_end", "prime", "done", 2_000),
-    ("bridge", 2_000, 4_800_000),
+    ("bridge", 2_000, 4_804_000),
     ("bolus_denied", "clinician", "bridge", 1_000),
     ("bridge_end", "done", 2_000),
     ("clock_set", 120),
