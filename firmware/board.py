@@ -145,6 +145,7 @@ class Board:
         gc.threshold(_GC_WHEN_FULL)
         self.watchdog, self.reset_cause = _armed
         self._drive = Pin(_DRIVE, Pin.OUT, value=0)
+        self._cut = False
         Pin(_DIR, Pin.OUT, value=0)
         self._led = Pin(_LED, Pin.OUT, value=0)
         self._buzzer = None  # machine.PWM while it sounds
@@ -159,9 +160,9 @@ class Board:
         i2c = I2C(0, scl=Pin(_SCL), sda=Pin(_SDA), freq=_I2C_HZ, timeout=_I2C_TIMEOUT_US)  # pyright: ignore[reportCallIssue]
         self.eeprom = AT24C256(i2c, write_protect, time.sleep_ms)
         self.rtc = DS3231(i2c)
-        step = Pin(_STEP, Pin.OUT, value=0)
-        self.train = StepTrain(_STEP_MACHINE, step)
-        self.counter = PulseCounter(_COUNT_MACHINE, step)
+        self._step = Pin(_STEP, Pin.OUT, value=0)
+        self.train = StepTrain(_STEP_MACHINE, self._step)
+        self.counter = PulseCounter(_COUNT_MACHINE, self._step)
         self.scratch = Scratch()
         if self.reset_cause == POWER_ON:
             for index in range(4):
@@ -189,8 +190,18 @@ class Board:
         self.watchdog.feed()
 
     def drive(self, on):
-        """Power the motor driver, or cut it."""
-        self._drive.value(1 if on else 0)
+        """Power the motor driver, or cut it. While the guard cuts it, nobody can power it."""
+        self._drive.value(1 if on and not self._cut else 0)
+
+    def cut(self, on):
+        """The guard cuts the motor's power, or no longer does."""
+        self._cut = on
+        if on:
+            self._drive.value(0)
+
+    def at_rest(self):
+        """Whether DRIVE and STEP are low, read back from their pins."""
+        return not (self._drive.value() or self._step.value())
 
     def millivolts(self, channel):
         """Voltage at the pin of PRESSURE, BATTERY or LEVEL, in mV, 0..3,299, floored: one count is 0.8 mV."""

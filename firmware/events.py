@@ -8,6 +8,7 @@ import struct
 from firmware.alarms import TABLE as ALARMS
 from firmware.boluses import KINDS
 from firmware.civil import iso
+from firmware.guard import CHECKS
 
 INFO = "info"
 
@@ -47,6 +48,7 @@ TABLE = (
     ("trial_end", INFO, ("how",)),
     ("score", INFO, ("pain", "spasticity", "effects")),
     ("battery_fitted", INFO, ("used_uas",)),
+    ("guard", "high", ("check", "pulses", "allowed")),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
 CAUSES = ("power_on", "watchdog", "commanded")
@@ -80,6 +82,7 @@ NAMES = {
     "explanation": ("none", "spilled", "sampled", "leak", "pump", "other"),
     "afterwards": ("minimum", "stopped"),
     "alarm": [row[0] for row in ALARMS],
+    "check": CHECKS,
 }
 HEX = ("digest",)
 _HEAD = "<HHIB"  # code, day, second, hundredth

@@ -87,6 +87,7 @@ class Operations:
         """End the alarms whose cause is gone. Returns a line for each that stays."""
         app = self._app
         stay = app.alarms.clear()
+        app.guard.cleared()
         self._state_changed()
         return ["stays: " + code for code in stay]
 
@@ -165,6 +166,7 @@ class Operations:
         app.log.log(code, by_s=by)
         before = app.dosing.day, app.dosing.second
         app.dosing.set_time(day, second)
+        app.guard.move(day, second, by if code == "clock_step" else 0)
         app.ledger.note(day, second, app.cascade)  # so that a reset finds the clock where it left it
         if code == "clock_set":
             app.therapy.clock_moved(*before)

@@ -42,6 +42,7 @@ def start(app):
         app.therapy.begin(last_day, last_second, interrupted.take_up(app, since))
     app.battery.start()
     app.must_record = True
+    app.guard.start(day, second)
     app.apply()
     _count(app, assumed)
     app.dosing.begin_second()

@@ -154,6 +154,8 @@ class Therapy:
         except OSError as error:
             app.log.log("write_failed", record=_RECORD_BOLUS)
             raise limits.Denied(limits.WRITE_FAILED, "bolus: the EEPROM refused it (%s); none is given" % error)
+        if not app.guard.begins(history.mirror.payload):
+            raise limits.Denied(limits.ALARM, "bolus: the guard knows of none like it; none is given")
         before = self._flowing
         self._flowing = Given(history.recent[-1])
         if before is not None:

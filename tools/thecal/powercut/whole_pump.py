@@ -37,6 +37,7 @@ class Board:
         self.rtc = Rtc(self, snapshot.rtc)
         self.train = Train(self, snapshot.steps)
         self.counter = self.train
+        self._cut = False
         self.scratch = list(snapshot.scratch)
         self.reset_cause = snapshot.cause
         self.fluid_pl = snapshot.fluid_pl
@@ -108,7 +109,16 @@ class Board:
         self._bite_us = self.now_us + WATCHDOG_US
 
     def drive(self, on: Any) -> None:
-        self.train.power(bool(on))
+        self.train.power(bool(on) and not self._cut)
+
+    def cut(self, on: bool) -> None:
+        self._cut = on
+        if on:
+            self.train.power(False)
+
+    @staticmethod
+    def at_rest() -> bool:
+        return True
 
     def millivolts(self, channel: int) -> int:
         """A full battery, no pressure, and the level of what is really left."""

@@ -1,0 +1,96 @@
+"""What really flowed, by the pulses on STEP alone: the highest flow, and the rolling limits (F11; R08, R17; invariant 6).
+
+Nothing here knows of a prescription's schedule or of the ledger: pulses, seconds and limits.
+"""
+
+from array import array
+
+from micropython import const
+
+# Pulses behind their demand, in seconds of the highest flow: two trains of two seconds each, and two seconds that wait
+# for a reservation; and the remainder below a step.
+_BEHIND_S = const(6)
+# A step that the remainder before the window has earned, and one of what is carried of a priming.
+_ROUNDING = const(2)
+_HOUR_SLOTS = const(59)
+_HOUR_SLOT_S = const(60)
+_DAY_SLOTS = const(95)
+_DAY_SLOT_S = const(900)
+
+
+class Ceiling:
+    """A bucket that leaks at the highest flow. It runs over as soon as the pulses of any span of time, however short or
+    long, are more than that flow and what may be behind. Volumes in 1/432 pL."""
+
+    def __init__(self):
+        self.level = self.leak = self.brim = 0
+
+    def set(self, step, max_rate):
+        """step: volume of a step. max_rate: nL/day."""
+        self.level = 0
+        self.leak = max_rate * 5
+        self.brim = (_BEHIND_S * (self.leak // step + 1) + 1) * step
+
+    def add(self, volume, seconds):
+        """So much has flowed since the last time. Returns whether it was too much."""
+        self.level = max(0, self.level - self.leak * seconds) + volume
+        return self.level > self.brim
+
+    def check(self):
+        """A number that changes with every bit of it."""
+        return self.level + self.leak + self.brim
+
+
+class Window:
+    """Steps of the newest slots of time. Together they are a little shorter than the window of the limit: then pulses
+    that come seconds after their demand, and an RTC that runs away from the processor within its tolerance, cannot make
+    a pump that keeps its limit look as if it did not."""
+
+    def __init__(self, slots, slot_s):
+        self._slots = array("i", [0] * slots)
+        self._slot_s = slot_s
+        self._at = 0
+        self._elapsed = 0
+        self.total = 0
+        self.most = 0  # steps; 0: no limit
+
+    def begin(self, limit_nl, pl_per_step, owed):
+        """Begin anew. limit_nl: 0 for none. owed: steps still to come that belong to what was before."""
+        slots = self._slots
+        for index in range(len(slots)):
+            slots[index] = 0
+        self._at = self._elapsed = 0
+        slots[0] = self.total = -owed
+        self.most = limit_nl * 1_000 // pl_per_step + _ROUNDING if limit_nl else 0
+
+    def add(self, steps, seconds):
+        """So many steps were made within the last seconds. Returns whether they are too many, or a slot has changed by
+        itself."""
+        slots = self._slots
+        slots[self._at] += steps
+        self.total += steps
+        if self.most and self.total > self.most:
+            return True
+        self._elapsed += seconds
+        while self._elapsed >= self._slot_s:
+            self._elapsed -= self._slot_s
+            if sum(slots) != self.total:
+                return True
+            self._at = (self._at + 1) % len(slots)
+            self.total -= slots[self._at]
+            slots[self._at] = 0
+        return False
+
+    def check(self):
+        """A number that changes with every bit of it, but for those of the slots."""
+        return self._at + self._elapsed + self.total + self.most
+
+
+def hour():
+    """The Window of max_per_hour: between 58 and 59 min."""
+    return Window(_HOUR_SLOTS, _HOUR_SLOT_S)
+
+
+def day():
+    """The Window of max_per_day: between 23.5 h and 23.75 h."""
+    return Window(_DAY_SLOTS, _DAY_SLOT_S)
