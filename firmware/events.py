@@ -8,7 +8,7 @@ import struct
 from firmware.alarms import TABLE as ALARMS
 from firmware.boluses import KINDS
 from firmware.civil import iso
-from firmware.guard import CHECKS
+from firmware.guard_checks import CHECKS
 
 INFO = "info"
 

@@ -2,8 +2,7 @@
 R17, R18).
 
 It shares no line with the code that doses. A rate is looked up by asking each period whether it holds at this minute,
-where dosing has laid the week out; a bolus is the share of its whole dose that so many seconds have earned, where dosing
-adds second to second. What two errors would have to agree on, one cannot do.
+where dosing has laid the week out. What two errors would have to agree on, one cannot do.
 """
 
 from struct import unpack_from
@@ -28,29 +27,6 @@ _DAY_M = const(1_440)
 _U32 = 0xFFFFFFFF
 _PRIME = const(3)
 _NO_LIMIT = 0xFFFFFFFF
-
-
-class Bolus:
-    """A bolus: how much of it `passed` seconds have earned."""
-
-    def __init__(self, kind, dose_nl, seconds):
-        """kind: as in the history. dose_nl over so many seconds, 1 or more."""
-        self.is_prime = kind == _PRIME
-        self.dose_pl = dose_nl * 1_000
-        self.seconds = max(1, seconds)
-        self.passed = 0
-        self.given_pl = 0
-
-    def second(self):
-        """One more second of it: pL."""
-        before = self.given_pl
-        self.passed += 1
-        self.given_pl = self.dose_pl * self.passed // self.seconds
-        return self.given_pl - before
-
-    def check(self):
-        """A number that changes with every bit of it."""
-        return self.dose_pl + self.seconds + self.passed + self.given_pl + self.is_prime
 
 
 class Demand:
@@ -97,13 +73,15 @@ class Demand:
 
     def follow(self, volume_nl, seconds):
         """Seconds have passed: which part of a course is in force from here on. volume_nl: what the ledger has counted.
-        Neither a trial nor a bridge that has ended comes back."""
+        Neither a trial nor a bridge that has ended comes back. Returns whether one has ended now."""
+        before = self.over, self.bridging
         if self._trial_s and not self.over:
             self.trial_left -= seconds
             self.over = not 0 < self.trial_left <= self._trial_s
         if self.bridging:
             left = (self._bridge_end - volume_nl) & _U32
             self.bridging = 0 < left <= self._bridge_nl
+        return before != (self.over, self.bridging)
 
     def rate(self, day, second, lost):
         """The rate at a local time; lost: the clock is not believed, and the lowest rate above 0 flows."""
@@ -134,7 +112,7 @@ class Demand:
             if its_rate and (its_rate < lowest or not lowest):
                 lowest = its_rate
             if end <= start:  # over midnight: it may have begun yesterday
-                if days & today and minute >= start or days & yesterday and minute < end:
+                if (days & today and minute >= start) or (days & yesterday and minute < end):
                     rate = its_rate
             elif days & today and start <= minute < end:
                 rate = its_rate

@@ -1,4 +1,4 @@
-"""What really flowed, by the pulses on STEP alone: the highest flow, and the rolling limits (F11; R08, R17; invariant 6).
+"""What really flowed, by the pulses on STEP alone: highest flow and rolling limits (F11; R08, R17; I6).
 
 Nothing here knows of a prescription's schedule or of the ledger: pulses, seconds and limits.
 """
@@ -6,6 +6,8 @@ Nothing here knows of a prescription's schedule or of the ledger: pulses, second
 from array import array
 
 from micropython import const
+
+from firmware.guard_checks import CEILING, DAY, HOUR, NONE
 
 # Pulses behind their demand, in seconds of the highest flow: two trains of two seconds each, and two seconds that wait
 # for a reservation; and the remainder below a step.
@@ -36,8 +38,8 @@ class Ceiling:
         self.level = max(0, self.level - self.leak * seconds) + volume
         return self.level > self.brim
 
-    def check(self):
-        """A number that changes with every bit of it."""
+    def sum(self):
+        """A number that changes with every single bit of it."""
         return self.level + self.leak + self.brim
 
 
@@ -81,16 +83,37 @@ class Window:
             slots[self._at] = 0
         return False
 
-    def check(self):
-        """A number that changes with every bit of it, but for those of the slots."""
+    def sum(self):
+        """A number that changes with every single bit of it, but for those of the slots."""
         return self._at + self._elapsed + self.total + self.most
 
 
-def hour():
-    """The Window of max_per_hour: between 58 and 59 min."""
-    return Window(_HOUR_SLOTS, _HOUR_SLOT_S)
+class Flow:
+    """All three of them."""
 
+    def __init__(self):
+        self._ceiling = Ceiling()
+        self._hour = Window(_HOUR_SLOTS, _HOUR_SLOT_S)  # between 58 and 59 min
+        self._day = Window(_DAY_SLOTS, _DAY_SLOT_S)  # between 23.5 h and 23.75 h
 
-def day():
-    """The Window of max_per_day: between 23.5 h and 23.75 h."""
-    return Window(_DAY_SLOTS, _DAY_SLOT_S)
+    def scale(self, step, max_rate):
+        """Another calibration."""
+        self._ceiling.set(step, max_rate)
+
+    def limit(self, hour_nl, day_nl, pl_per_step, owed):
+        """Rolling limits, 0 for none, begin anew."""
+        self._hour.begin(hour_nl, pl_per_step, owed)
+        self._day.begin(day_nl, pl_per_step, owed)
+
+    def add(self, volume, steps, seconds):
+        """So much (1/432 pL) was made within the last seconds, and so many steps of it count for the limits: the number
+        of a check that fails, or 0."""
+        if self._ceiling.add(volume, seconds):
+            return CEILING
+        if self._hour.add(steps, seconds):
+            return HOUR
+        return DAY if self._day.add(steps, seconds) else NONE
+
+    def sum(self):
+        """A number that changes with every single bit of it, but for those of the slots."""
+        return self._ceiling.sum() + self._hour.sum() + self._day.sum()

@@ -1,0 +1,89 @@
+"""The variables of the tick, as the guard reads them, beside what they must be (F11; R17, R18). Nothing is changed."""
+
+from micropython import const
+
+from firmware.guard_checks import BOOKS, NONE, RATE, TIME
+
+_REM = const(432)  # 1 nL/day is 5/432 pL a second
+_FLOW = const(5)
+_RUNNING = const(0)  # of ledger.state
+_ON = const(2)  # of dosing.mode
+_UNDER_S = const(60)
+_EARLY_MS = const(50)  # how far the lateness of the first frame may be off: what its tick took
+
+
+class Tick:
+    """The tick under watch."""
+
+    def __init__(self, board, records, dosing):
+        """board: ticks_ms, ticks_diff. records: its ledger and cascade are read. dosing: dosing.Dosing."""
+        self._board = board
+        self._ledger = records.ledger
+        self._cascade = records.cascade
+        self._dosing = dosing
+        self._ticks = 0
+        self._ahead = 0  # ms by which seconds are ahead of frames
+        self.begin()
+
+    def begin(self):
+        """The next frame is the first one."""
+        self._is_first = 1
+        self._low_s = 0  # seconds with too little demand
+
+    def steps(self):
+        """Steps commanded, in all."""
+        return self._ledger.counted + self._ledger.used
+
+    def pending(self):
+        """Steps due and not commanded."""
+        return self._dosing.pending
+
+    def local_time(self):
+        """(day, second)."""
+        return self._dosing.day, self._dosing.second
+
+    def owed(self, under_way, step):
+        """What is still to be given, 1/432 pL. under_way: steps commanded and not made."""
+        cascade = self._cascade
+        return (under_way + self._dosing.pending) * step + cascade.acc_pl * _REM + cascade.rem
+
+    def compare(self, rate, pl_per_step):
+        """The rate of the second that begins, and the volume of a step: the number of a check that fails, or 0. rate:
+        what it must be, or -1 while nothing may flow."""
+        cascade = self._cascade
+        if cascade.flow_pl * _REM + cascade.flow_rem != cascade.rate * _FLOW:
+            return RATE
+        if self._dosing.mode == _ON and self._ledger.state != _RUNNING:
+            return RATE
+        if rate < 0:
+            return NONE
+        if cascade.pl_per_step != pl_per_step or self._ledger.pl_per_step != pl_per_step:
+            return BOOKS
+        return RATE if self._dosing.mode == _ON and cascade.rate > rate else NONE
+
+    def is_under(self, rate, seconds):
+        """Whether for a minute less has been demanded than this rate, or nothing, although the pump runs."""
+        low = False
+        if rate > 0:
+            if self._dosing.mode == _ON:
+                low = self._cascade.rate < rate
+            else:
+                low = self._ledger.state == _RUNNING
+        self._low_s = self._low_s + seconds if low else 0
+        return self._low_s > _UNDER_S
+
+    def check_time(self, day, second, seconds, late):
+        """Local time, and whether frames have come faster than seconds: the number of a check that fails, or 0."""
+        now = self._board.ticks_ms()
+        if self._is_first:
+            self._is_first = 0
+            self._ahead = late % 1_000
+        else:
+            self._ahead += self._board.ticks_diff(now, self._ticks) - 1_000 * seconds
+        self._ticks = now
+        fits = self._dosing.day == day and self._dosing.second == second
+        return NONE if fits and self._ahead >= -_EARLY_MS else TIME
+
+    def sum(self):
+        """A number that changes with every single bit of its own."""
+        return self._ticks + self._ahead + self._is_first + self._low_s
