@@ -16,11 +16,10 @@ from struct import unpack_from
 
 from micropython import const
 
-from firmware import guard_bolus, guard_flow, guard_records, guard_tick
-from firmware.guard_checks import BOLUS, BOOKS, COUNTER, DEMAND, NONE, PULSES, RESERVED, SELF, SILENT, START, UNDER
+from firmware import guard_bolus, guard_flow, guard_pulses, guard_records, guard_tick
+from firmware.guard_checks import BOLUS, BOOKS, COUNTER, DEMAND, NONE, RESERVED, SELF, START
 
 _DAY_S = const(86_400)
-_U32 = 0xFFFFFFFF
 _REM = const(432)  # 1 nL/day is 5/432 pL a second
 _FLOW = const(5)
 _DOSED_S = const(2)  # seconds of a late tick that are dosed
@@ -42,28 +41,32 @@ class Guard:
         self._evidence = guard_records.Evidence(records)
         self._boluses = guard_bolus.Boluses()
         self._flow = guard_flow.Flow()
+        self._pulses = guard_pulses.Pulses(board.counter)
         self._tripped = NONE
         self._rest = 0  # frames since
-        self._count = 0  # pulses, as the counter showed them last
-        self._made = 0  # the same on the ledger's scale
-        self._one = self._two = self._three = 0  # steps commanded up to the newest frames
         self._slack = 0  # what was owed, 1/432 pL
         self._day = self._second = 0  # local time
-        self._seal = 0
+        self._seal = self._still_seal = 0
         self._close()
+        self._close_still()
 
     # -- its own state ----------------------------------------------------------------------------------------
 
     def _sum(self):
-        total = self._tripped + self._rest + self._count + self._made + self._one + self._two + self._three
-        total += self._slack + self._day + self._second
-        return total + self._tick.sum() + self._evidence.sum() + self._boluses.sum() + self._flow.sum()
+        """A number that changes with every single bit of what a frame changes."""
+        total = self._tripped + self._rest + self._slack + self._day + self._second
+        total += self._pulses.sum() + self._tick.sum() + self._flow.sum()
+        return total + self._boluses.sum() if self._boluses.flow or self._boluses.prime_pl else total
 
     def _close(self):
         self._seal = ~self._sum()
 
+    def _close_still(self):
+        """What does not change with every frame has a seal of its own."""
+        self._still_seal = ~(self._evidence.sum() + self._flow.still())
+
     def _open(self):
-        if self._sum() != ~self._seal:
+        if self._sum() != ~self._seal or self._evidence.sum() + self._flow.still() != ~self._still_seal:
             self._trip(SELF)
 
     def _trip(self, check):
@@ -72,19 +75,20 @@ class Guard:
         self._tripped = check
         self._rest = 0
         self._close()
-        self._report(check, self._made, self._evidence.allowed)
+        self._close_still()
+        self._report(check, self._pulses.made, self._evidence.allowed)
 
     # -- what it is told --------------------------------------------------------------------------------------
 
     def start(self, day, second):
         """Before the first second, and before DRIVE is high for the first time. (day, second): local time."""
         try:
-            self._count = self._board.counter.read()
+            self._pulses.take()
         except OSError:
             self._trip(COUNTER)
             return
         self._begin(day, second)
-        if self._count or not self._board.at_rest():
+        if self._pulses.count or not self._board.at_rest():
             self._trip(START)
 
     def move(self, day, second, by):
@@ -123,7 +127,7 @@ class Guard:
         self._tick.begin()
         self._boluses = guard_bolus.Boluses()
         steps = self._tick.steps()
-        self._made = self._one = self._two = self._three = steps
+        self._pulses.begin(steps)
         self._evidence.forget(steps)
         self._poll()
         self._follow(steps, 0)
@@ -131,33 +135,35 @@ class Guard:
         self._close()
 
     def _owed(self, steps):
-        return self._tick.owed(steps - self._made, self._evidence.step)
+        return self._tick.owed(steps - self._pulses.made, self._evidence.step)
 
     def _poll(self):
         """Look for new records. Returns the number of a check that fails, or 0."""
         evidence = self._evidence
         found = evidence.poll(self._tick.steps(), self._day, self._second)
+        if not found:
+            return NONE
         if found & guard_records.NEW_CALIBRATION:
             self._rescale()
         if found & guard_records.NEW_PRESCRIPTION:
             self._limit()
         if not evidence.gives and found & guard_records.NEW_RECORD:
             self._boluses.drop()
+        self._close_still()
         return BOOKS if found & guard_records.CONTRADICTION else NONE
 
     def _rescale(self):
         """Another calibration, and perhaps a ledger that has begun anew. Nothing flows, but trains may be under way."""
-        under_way = self._one - self._made
-        self._one = self._two = self._three = self._tick.steps()
-        self._made = self._one - under_way
+        steps = self._tick.steps()
+        self._pulses.rescale(steps)
         if self._evidence.step:
             self._flow.scale(self._evidence.step, self._evidence.max_rate)
-            self._slack = self._owed(self._one)
+            self._slack = self._owed(steps)
 
     def _limit(self):
         """The rolling limits begin anew. What is still to come of what was before does not count."""
         evidence, demand = self._evidence, self._evidence.demand
-        owed = self._one - self._made + self._tick.pending()
+        owed = self._pulses.commanded - self._pulses.made + self._tick.pending()
         if evidence.pl and not demand.over and not demand.bridging:
             self._flow.limit(demand.hour_nl, demand.day_nl, evidence.pl, owed)
         else:
@@ -165,8 +171,10 @@ class Guard:
 
     def _follow(self, steps, seconds):
         """Bridge and trial, as the pump will find them in this frame."""
-        if self._evidence.demand.follow(self._evidence.volume_nl(steps), seconds):
+        demand = self._evidence.demand
+        if demand.in_course and demand.follow(self._evidence.volume_nl(steps), seconds):
             self._limit()
+            self._close_still()
 
     # -- every period -----------------------------------------------------------------------------------------
 
@@ -177,13 +185,10 @@ class Guard:
             self._stay()
             return
         try:
-            count = self._board.counter.read()
+            pulses = self._pulses.take()
         except OSError:
             self._trip(COUNTER)
             return
-        pulses = count - self._count & _U32
-        self._count = count
-        self._made += pulses
         seconds = 1 + late // 1_000
         check = self._poll()
         demanded = self._pass(seconds)
@@ -191,18 +196,19 @@ class Guard:
         if check:
             self._trip(check)
             return
-        self._follow(self._one, seconds)
+        self._follow(self._pulses.commanded, seconds)
         self._close()
 
     def _stay(self):
         """DRIVE stays low. The cause counts as gone when the counter answers and no train can be under way any more."""
         self._board.cut(True)
         try:
-            self._count = self._board.counter.read()
+            self._pulses.take()
             self._rest += 1
         except OSError:
             self._rest = 0
         self._close()
+        self._close_still()
         if self._rest == _REST_FRAMES:
             self._alarms.gone(self._own)
 
@@ -214,11 +220,11 @@ class Guard:
         """Seconds have passed: what was demanded in those of them that are dosed, 1/432 pL."""
         demand = self._evidence.demand
         lost = self._is_lost()
-        demands = self._evidence.demands
+        demands, boluses = self._evidence.demands, self._boluses
         total = 0
         while seconds > 0:
             dosed = demands and seconds <= _DOSED_S
-            bolus_pl = self._boluses.second(dosed)
+            bolus_pl = boluses.second(dosed) if boluses.flow else 0
             if dosed:
                 total += demand.rate(self._day, self._second, lost) * _FLOW + bolus_pl * _REM
             self._second += 1
@@ -232,11 +238,11 @@ class Guard:
         """What was made and what is owed: the number of a check that fails, or 0."""
         evidence = self._evidence
         steps = self._tick.steps()
-        if not self._three <= self._made <= steps:
-            return PULSES if self._made > steps else SILENT
+        check = self._pulses.check(steps)
+        if check:
+            return check
         if steps > evidence.allowed:
             return RESERVED
-        self._three, self._two, self._one = self._two, self._one, steps
         if not evidence.step:
             return NONE
         volume = pulses * evidence.step
@@ -254,5 +260,4 @@ class Guard:
         evidence, tick = self._evidence, self._tick
         known = evidence.runs and evidence.pl
         rate = evidence.demand.rate(self._day, self._second, self._is_lost()) if known else -1
-        check = tick.check_time(self._day, self._second, seconds, late) or tick.compare(rate, evidence.pl)
-        return check or (UNDER if tick.is_under(rate, seconds) else NONE)
+        return tick.check_time(self._day, self._second, seconds, late) or tick.compare(rate, evidence.pl, seconds)

@@ -30,7 +30,8 @@ class Bolus:
 
 
 class Boluses:
-    """The one that flows, and the one that it has set aside. `prime_pl`: given by priming and not yet made as steps."""
+    """The one that flows, and the one that it has set aside. `flow`: whether there is any. `prime_pl`: given by priming
+    and not yet made as steps."""
 
     def __init__(self):
         self.prime_pl = 0
@@ -40,19 +41,19 @@ class Boluses:
     def drop(self):
         """None flows any more."""
         self._newest = self._aside = None
+        self.flow = False
 
     def begin(self, kind, dose_nl, seconds, suspends):
         """From the next second on. suspends: what flows now is set aside, and flows on after it."""
         self._aside = self._newest if suspends else None
         self._newest = Bolus(kind, dose_nl, seconds)
         self._waits = 1
+        self.flow = True
 
     def second(self, dosed):
-        """One second has passed: what it demanded, pL. dosed: whether it is dosed, or was lost to a late tick."""
-        newest = self._newest
-        if newest is None:
-            return 0
-        flow = newest
+        """One second has passed, while there is one: what it demanded, pL. dosed: whether it is dosed; a
+        late tick has lost it otherwise."""
+        flow = newest = self._newest
         if self._waits:
             self._waits = 0
             flow = self._aside
@@ -62,6 +63,7 @@ class Boluses:
         if flow.passed == flow.seconds:
             if flow is newest:
                 self._newest = self._aside
+                self.flow = self._newest is not None
             self._aside = None
         if not dosed:
             return 0
@@ -71,13 +73,15 @@ class Boluses:
 
     def primed(self, pulses, pl_per_step):
         """How many of these pulses are priming's."""
+        if not self.prime_pl:
+            return 0
         steps = min(pulses, self.prime_pl // pl_per_step)
         self.prime_pl -= steps * pl_per_step
         return steps
 
     def sum(self):
         """A number that changes with every single bit of it."""
-        total = self.prime_pl + self._waits
+        total = self.prime_pl + self._waits + self.flow
         if self._newest is not None:
             total += self._newest.sum()
         if self._aside is not None:

@@ -22,8 +22,8 @@ _OVER = const(0x80)
 _TUBING = const(16)  # offset in a calibration record of tubing nL, catheter mm, pL/mm, lowest and highest rate
 
 _STOPPED = const(0)
-_MINIMUM = const(3)
-_DAY_M = const(1_440)
+_CONTINUOUS = const(1)
+_FLEX = const(2)
 _U32 = 0xFFFFFFFF
 _PRIME = const(3)
 _NO_LIMIT = 0xFFFFFFFF
@@ -45,7 +45,9 @@ class Demand:
         self._trial_s = self._then_stopped = 0
         self._bridge_nl = self._bridge_rate = self._bridge_end = 0
         self.hour_nl = self.day_nl = 0
-        self._minute = -1  # minute since 2000 of the rate that was looked up last
+        self.in_course = False  # whether a trial or a bridge has still to end
+        self._is_weekly = False  # whether the rate is what the periods say
+        self._at_day = self._minute = -1  # local day and minute of the rate that was looked up last
         self._rate = self._lowest = 0
 
     def take(self, payload, calibration, pump_time):
@@ -70,6 +72,11 @@ class Demand:
         self._then_stopped = last & ~_OVER
         self.trial_left = start + self._trial_s - pump_time
         self.bridging = self._bridge_nl > 0
+        self._settle()
+
+    def _settle(self):
+        self.in_course = self.bridging or (self._trial_s > 0 and not self.over)
+        self._is_weekly = not (self.over or self.bridging) and self.mode in (_CONTINUOUS, _FLEX)
 
     def follow(self, volume_nl, seconds):
         """Seconds have passed: which part of a course is in force from here on. volume_nl: what the ledger has counted.
@@ -81,29 +88,30 @@ class Demand:
         if self.bridging:
             left = (self._bridge_end - volume_nl) & _U32
             self.bridging = 0 < left <= self._bridge_nl
-        return before != (self.over, self.bridging)
+        if before == (self.over, self.bridging):
+            return False
+        self._settle()
+        return True
 
     def rate(self, day, second, lost):
         """The rate at a local time; lost: the clock is not believed, and the lowest rate above 0 flows."""
+        if self._is_weekly:
+            minute = second // 60
+            if minute != self._minute or day != self._at_day:
+                self._at_day, self._minute = day, minute
+                self._look_up(1 << (day + 5) % 7, minute)  # 2000-01-01 was a Saturday; bit 0 is Monday
+            return self._lowest if lost and self._lowest else self._rate
         if self.over:
             return 0 if self._then_stopped else self._min_rate
         if self.mode == _STOPPED:
             return 0
         if self.bridging:
             return max(self._min_rate, min(self._bridge_rate, self.max_rate))
-        if self.mode == _MINIMUM:
-            return self._min_rate
-        minute = day * _DAY_M + second // 60
-        if minute != self._minute:
-            self._look_up(minute)
-        return self._lowest if lost and self._lowest else self._rate
+        return self._min_rate
 
-    def _look_up(self, minute):
-        self._minute = minute
+    def _look_up(self, today, minute):
         payload = self._payload
-        today = 1 << (minute // _DAY_M + 5) % 7  # 2000-01-01 was a Saturday; bit 0 is Monday
         yesterday = today >> 1 or 1 << 6
-        minute %= _DAY_M
         lowest = rate = unpack_from("<I", payload, _BASAL)[0]
         at = _PERIODS
         for _ in range(self._count):

@@ -20,29 +20,6 @@ _DAY_SLOTS = const(95)
 _DAY_SLOT_S = const(900)
 
 
-class Ceiling:
-    """A bucket that leaks at the highest flow. It runs over as soon as the pulses of any span of time, however short or
-    long, are more than that flow and what may be behind. Volumes in 1/432 pL."""
-
-    def __init__(self):
-        self.level = self.leak = self.brim = 0
-
-    def set(self, step, max_rate):
-        """step: volume of a step. max_rate: nL/day."""
-        self.level = 0
-        self.leak = max_rate * 5
-        self.brim = (_BEHIND_S * (self.leak // step + 1) + 1) * step
-
-    def add(self, volume, seconds):
-        """So much has flowed since the last time. Returns whether it was too much."""
-        self.level = max(0, self.level - self.leak * seconds) + volume
-        return self.level > self.brim
-
-    def sum(self):
-        """A number that changes with every single bit of it."""
-        return self.level + self.leak + self.brim
-
-
 class Window:
     """Steps of the newest slots of time. Together they are a little shorter than the window of the limit: then pulses
     that come seconds after their demand, and an RTC that runs away from the processor within its tolerance, cannot make
@@ -84,36 +61,51 @@ class Window:
         return False
 
     def sum(self):
-        """A number that changes with every single bit of it, but for those of the slots."""
-        return self._at + self._elapsed + self.total + self.most
+        """A number that changes with every single bit of what add() changes, but for those of the slots."""
+        return self._at + self._elapsed + self.total
 
 
 class Flow:
-    """All three of them."""
+    """A bucket that leaks at the highest flow, and the two windows of the rolling limits. The bucket runs over as soon
+    as the pulses of any span of time, however short or long, are more than that flow and what may be behind. Volumes in
+    1/432 pL."""
 
     def __init__(self):
-        self._ceiling = Ceiling()
+        self._level = self._leak = self._brim = 0
         self._hour = Window(_HOUR_SLOTS, _HOUR_SLOT_S)  # between 58 and 59 min
         self._day = Window(_DAY_SLOTS, _DAY_SLOT_S)  # between 23.5 h and 23.75 h
+        self._is_limited = False
 
     def scale(self, step, max_rate):
-        """Another calibration."""
-        self._ceiling.set(step, max_rate)
+        """Another calibration. step: volume of a step. max_rate: nL/day."""
+        self._level = 0
+        self._leak = max_rate * 5
+        self._brim = (_BEHIND_S * (self._leak // step + 1) + 1) * step
 
     def limit(self, hour_nl, day_nl, pl_per_step, owed):
         """Rolling limits, 0 for none, begin anew."""
+        self._is_limited = hour_nl > 0 or day_nl > 0
         self._hour.begin(hour_nl, pl_per_step, owed)
         self._day.begin(day_nl, pl_per_step, owed)
 
     def add(self, volume, steps, seconds):
-        """So much (1/432 pL) was made within the last seconds, and so many steps of it count for the limits: the number
-        of a check that fails, or 0."""
-        if self._ceiling.add(volume, seconds):
+        """So much was made within the last seconds, and so many steps of it count for the limits: the number of a check
+        that fails, or 0."""
+        level = self._level - self._leak * seconds
+        self._level = level = volume + (max(0, level))
+        if level > self._brim:
             return CEILING
-        if self._hour.add(steps, seconds):
-            return HOUR
-        return DAY if self._day.add(steps, seconds) else NONE
+        if self._is_limited:
+            if self._hour.add(steps, seconds):
+                return HOUR
+            if self._day.add(steps, seconds):
+                return DAY
+        return NONE
 
     def sum(self):
-        """A number that changes with every single bit of it, but for those of the slots."""
-        return self._ceiling.sum() + self._hour.sum() + self._day.sum()
+        """A number that changes with every single bit of what add() changes, but for those of the slots."""
+        return self._level + (self._hour.sum() + self._day.sum() if self._is_limited else 0)
+
+    def still(self):
+        """A number that changes with every single bit of the rest."""
+        return self._leak + self._brim + self._hour.most + self._day.most + self._is_limited

@@ -83,8 +83,8 @@ class Evidence:
         return (day * _DAY_S + second - shift) & _U32
 
     def _read(self):
-        """The new ledger record. Returns whether its volume goes on where the one before has ended; without a calibration
-        nobody can say."""
+        """The new ledger record. Returns whether its volume goes on where the one before has ended; nobody can say that
+        without a calibration."""
         first = self._record is None
         record = self._record = self._mirror.payload
         low, high = unpack_from("<IH", record)

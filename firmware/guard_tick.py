@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from firmware.guard_checks import BOOKS, NONE, RATE, TIME
+from firmware.guard_checks import BOOKS, NONE, RATE, TIME, UNDER
 
 _REM = const(432)  # 1 nL/day is 5/432 pL a second
 _FLOW = const(5)
@@ -47,30 +47,24 @@ class Tick:
         cascade = self._cascade
         return (under_way + self._dosing.pending) * step + cascade.acc_pl * _REM + cascade.rem
 
-    def compare(self, rate, pl_per_step):
+    def compare(self, rate, pl_per_step, seconds):
         """The rate of the second that begins, and the volume of a step: the number of a check that fails, or 0. rate:
         what it must be, or -1 while nothing may flow."""
-        cascade = self._cascade
-        if cascade.flow_pl * _REM + cascade.flow_rem != cascade.rate * _FLOW:
+        cascade, ledger = self._cascade, self._ledger
+        given = cascade.rate
+        if cascade.flow_pl * _REM + cascade.flow_rem != given * _FLOW:
             return RATE
-        if self._dosing.mode == _ON and self._ledger.state != _RUNNING:
-            return RATE
-        if rate < 0:
-            return NONE
-        if cascade.pl_per_step != pl_per_step or self._ledger.pl_per_step != pl_per_step:
+        is_running = ledger.state == _RUNNING
+        is_on = self._dosing.mode == _ON
+        if rate >= 0 and not cascade.pl_per_step == ledger.pl_per_step == pl_per_step:
             return BOOKS
-        return RATE if self._dosing.mode == _ON and cascade.rate > rate else NONE
-
-    def is_under(self, rate, seconds):
-        """Whether for a minute less has been demanded than this rate, or nothing, although the pump runs."""
-        low = False
-        if rate > 0:
-            if self._dosing.mode == _ON:
-                low = self._cascade.rate < rate
-            else:
-                low = self._ledger.state == _RUNNING
-        self._low_s = self._low_s + seconds if low else 0
-        return self._low_s > _UNDER_S
+        if is_on and (not is_running or given > rate >= 0):
+            return RATE
+        if not (is_running and (given < rate if is_on else rate > 0)):
+            self._low_s = 0
+            return NONE
+        self._low_s += seconds
+        return UNDER if self._low_s > _UNDER_S else NONE
 
     def check_time(self, day, second, seconds, late):
         """Local time, and whether frames have come faster than seconds: the number of a check that fails, or 0."""
