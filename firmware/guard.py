@@ -65,8 +65,12 @@ class Guard:
         """What does not change with every frame has a seal of its own."""
         self._still_seal = ~(self._evidence.sum() + self._flow.still())
 
+    def _is_broken(self):
+        """Whether a number has changed since it was sealed."""
+        return self._sum() != ~self._seal or self._evidence.sum() + self._flow.still() != ~self._still_seal
+
     def _open(self):
-        if self._sum() != ~self._seal or self._evidence.sum() + self._flow.still() != ~self._still_seal:
+        if self._is_broken():
             self._trip(SELF)
 
     def _trip(self, check):
@@ -101,7 +105,7 @@ class Guard:
     def begins(self, record):
         """A bolus begins with the next second. record: of the history, acknowledged. Returns whether it may."""
         self._open()
-        check = self._poll()
+        check = self._poll(self._tick.steps())
         _, seconds, dose_nl, _, kind, index = unpack_from("<IIIHBB", record)
         if not self._evidence.demand.allows(kind, index, dose_nl, seconds):
             check = BOLUS
@@ -129,22 +133,19 @@ class Guard:
         steps = self._tick.steps()
         self._pulses.begin(steps)
         self._evidence.forget(steps)
-        self._poll()
+        self._poll(steps)
         self._follow(steps, 0)
-        self._slack = self._owed(steps)
+        self._take_up(steps)
         self._close()
 
-    def _owed(self, steps):
-        return self._tick.owed(steps - self._pulses.made, self._evidence.step)
-
-    def _poll(self):
-        """Look for new records. Returns the number of a check that fails, or 0."""
+    def _poll(self, steps):
+        """Look for new records. Returns the number of a check that fails, or 0. steps: commanded in all."""
         evidence = self._evidence
-        found = evidence.poll(self._tick.steps(), self._day, self._second)
+        found = evidence.poll(steps, self._day, self._second)
         if not found:
             return NONE
         if found & guard_records.NEW_CALIBRATION:
-            self._rescale()
+            self._rescale(steps)
         if found & guard_records.NEW_PRESCRIPTION:
             self._limit()
         if not evidence.gives and found & guard_records.NEW_RECORD:
@@ -152,13 +153,16 @@ class Guard:
         self._close_still()
         return BOOKS if found & guard_records.CONTRADICTION else NONE
 
-    def _rescale(self):
+    def _rescale(self, steps):
         """Another calibration, and perhaps a ledger that has begun anew. Nothing flows, but trains may be under way."""
-        steps = self._tick.steps()
         self._pulses.rescale(steps)
         if self._evidence.step:
             self._flow.scale(self._evidence.step, self._evidence.max_rate)
-            self._slack = self._owed(steps)
+            self._take_up(steps)
+
+    def _take_up(self, steps):
+        """What is owed is taken as it is."""
+        self._slack = self._tick.owed(steps - self._pulses.made, self._evidence.step)
 
     def _limit(self):
         """The rolling limits begin anew. What is still to come of what was before does not count."""
@@ -171,8 +175,8 @@ class Guard:
 
     def _follow(self, steps, seconds):
         """Bridge and trial, as the pump will find them in this frame."""
-        demand = self._evidence.demand
-        if demand.in_course and demand.follow(self._evidence.volume_nl(steps), seconds):
+        evidence = self._evidence
+        if evidence.demand.follow(evidence.volume_nl(steps), seconds):
             self._limit()
             self._close_still()
 
@@ -190,13 +194,15 @@ class Guard:
             self._trip(COUNTER)
             return
         seconds = 1 + late // 1_000
-        check = self._poll()
+        steps = self._tick.steps()
+        check = self._poll(steps)
         demanded = self._pass(seconds)
-        check = check or self._judge(seconds, pulses, demanded) or self._compare(seconds, late)
+        check = check or self._judge(steps, pulses, demanded, seconds) or self._compare(seconds, late)
         if check:
             self._trip(check)
             return
-        self._follow(self._pulses.commanded, seconds)
+        if self._evidence.demand.in_course:
+            self._follow(steps, seconds)
         self._close()
 
     def _stay(self):
@@ -234,10 +240,9 @@ class Guard:
             seconds -= 1
         return total
 
-    def _judge(self, seconds, pulses, demanded):
+    def _judge(self, steps, pulses, demanded, seconds):
         """What was made and what is owed: the number of a check that fails, or 0."""
         evidence = self._evidence
-        steps = self._tick.steps()
         check = self._pulses.check(steps)
         if check:
             return check
@@ -246,10 +251,12 @@ class Guard:
         if not evidence.step:
             return NONE
         volume = pulses * evidence.step
-        check = self._flow.add(volume, pulses - self._boluses.primed(pulses, evidence.pl), seconds)
+        if self._boluses.prime_pl:
+            pulses -= self._boluses.primed(pulses, evidence.pl)
+        check = self._flow.add(volume, pulses, seconds)
         if check:
             return check
-        owed = self._owed(steps)
+        owed = self._tick.owed(steps - self._pulses.made, evidence.step)
         if owed > self._slack + demanded - volume:
             return DEMAND
         self._slack = owed

@@ -73,8 +73,6 @@ class Boluses:
 
     def primed(self, pulses, pl_per_step):
         """How many of these pulses are priming's."""
-        if not self.prime_pl:
-            return 0
         steps = min(pulses, self.prime_pl // pl_per_step)
         self.prime_pl -= steps * pl_per_step
         return steps

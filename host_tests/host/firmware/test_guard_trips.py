@@ -1,0 +1,450 @@
+"""What the guard must find: whatever the dose rests on is changed behind the pump's back, and DRIVE is low before more
+than the disclosed volume has flowed (F11; R17, R18; docs/LIMITS.md, "The disclosed maximum")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from guard_rig import LATENCY_US, Pump, S
+
+from firmware.dosing import HELD, OFF
+
+RATES = ("36 uL/day", "480 uL/day", "4.8 mL/day", "28.8 mL/day")
+FLEX = {
+    "mode": "flex",
+    "period": [
+        {"days": "daily", "from": "06:00", "to": "08:05", "rate": "6 mL/day"},
+        {"days": "daily", "from": "09:00", "to": "10:00", "rate": "1 mL/day"},
+    ],
+}
+PATIENT = {"patient_bolus": {"dose": "50 uL", "over": "5 min", "lockout": "1 h", "max_per_day": 4}}
+EXPOSED_US = LATENCY_US + 5_000
+
+
+def add(path: str, by: int) -> Callable[[Pump], None]:
+    """Change an integer of the application by so much."""
+    *owners, name = path.split(".")
+
+    def act(pump: Pump) -> None:
+        found: Any = pump.app
+        for owner in owners:
+            found = getattr(found, owner)
+        setattr(found, name, getattr(found, name) + by)
+
+    return act
+
+
+def put(path: str, value: Any) -> Callable[[Pump], None]:
+    *owners, name = path.split(".")
+
+    def act(pump: Pump) -> None:
+        found: Any = pump.app
+        for owner in owners:
+            found = getattr(found, owner)
+        setattr(found, name, value)
+
+    return act
+
+
+def nominal(pump: Pump, rate: int) -> int:
+    """Whole steps that a second can bring, rounded up."""
+    return rate * 5 // 432 // pump.config.pl_per_step + 1
+
+
+def excess(spoilt: Pump, sound: Pump) -> int:
+    """Steps that one pump made and the other would not have made up to the very instant."""
+    return spoilt.steps - sound.steps
+
+
+def pair(rx: dict[str, Any], seconds: int, **config: int) -> tuple[Pump, Pump]:
+    spoilt, sound = (Pump(rx, **config).start().run(seconds).to_frame() for _ in range(2))
+    assert spoilt.board.now_us == sound.board.now_us
+    return spoilt, sound
+
+
+def most_at_once(pump: Pump, rate: int) -> int:
+    """The disclosed maximum of a single fault of the tick's arithmetic, in a frame that is not late: the steps of one
+    word, which lasts 0.99 s, within the time in which the guard cuts DRIVE; and never more than 1,023 in a second."""
+    return 1 + EXPOSED_US * min(1_023, 2 * nominal(pump, rate) + 2) // 990_000
+
+
+@pytest.mark.requirement("F11", "R17", "R18", "I8")
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("bit", range(21))
+def test_a_remainder_that_grows_by_itself_never_flows(rate: str, bit: int):
+    spoilt, sound = pair({"basal": rate}, 62)
+    add("cascade.acc_pl", 1 << bit)(spoilt)
+    for pump in (spoilt, sound):
+        pump.run(4)
+    assert spoilt.trips == ["demand"]
+    assert "guard" in spoilt.active
+    assert excess(spoilt, sound) <= most_at_once(spoilt, spoilt.app.dosing.schedule.rate)
+    assert sound.trips == []
+
+
+SPOILT: list[tuple[str, Callable[[Pump], None], tuple[str, ...]]] = [
+    ("the remainder in 1/432 pL", add("cascade.rem", 1), ("demand",)),
+    ("steps that wait", add("dosing.pending", 1), ("demand",)),
+    ("many steps that wait", add("dosing.pending", 1_000), ("demand",)),
+    ("the count goes up", add("ledger.used", 1), ("demand",)),
+    ("the count goes far up", add("ledger.used", 1 << 14), ("reserved", "demand")),
+    ("the count goes down", add("ledger.used", -2), ("pulses",)),
+    ("the total goes up", add("ledger.counted", 1 << 20), ("reserved",)),
+    ("the total goes down", add("ledger.counted", -(1 << 5)), ("pulses",)),
+    ("the flow", add("cascade.flow_pl", 1), ("demand", "rate")),
+    ("much of the flow", add("cascade.flow_pl", 1 << 20), ("demand", "rate")),
+    ("the remainder of the flow", add("cascade.flow_rem", 1), ("demand", "rate")),
+    ("less flow", add("cascade.flow_pl", -1), ("rate",)),
+    ("the volume of a step", add("cascade.pl_per_step", -1_024), ("demand", "books")),
+    ("the volume of a step, larger", add("cascade.pl_per_step", 1_024), ("books",)),
+    ("the volume of a step in the ledger", add("ledger.pl_per_step", 1), ("books",)),
+    ("the rate of the segment", add("dosing.schedule.rate", 1), ("rate",)),
+    ("the rate for a lost clock", put("dosing.lowest", 28_800_000), ("rate",)),
+    ("the second", add("dosing.second", 1), ("time",)),
+    ("the day", add("dosing.day", 1), ("time",)),
+    ("frames that come early", add("_executive._due", -500), ("time",)),
+    ("pulses that nobody asked for", add("board.counter.extra", 1), ("pulses",)),
+    ("a generator that runs away", add("board.counter.extra", 20_000), ("pulses",)),
+    ("fewer pulses than were counted before", add("board.counter.extra", -1), ("pulses",)),
+    ("a dead counter", put("board.counter.dead", True), ("counter",)),
+]
+
+
+@pytest.mark.requirement("F11", "R17", "R18", "I8")
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(("act", "checks"), [row[1:] for row in SPOILT], ids=[row[0] for row in SPOILT])
+def test_a_variable_that_changes_by_itself_cuts_the_motor_within_a_period(
+    rate: str, act: Callable[[Pump], None], checks: tuple[str, ...]
+):
+    spoilt, sound = pair({"basal": rate}, 62)
+    act(spoilt)
+    for pump in (spoilt, sound):
+        pump.run(3)
+    assert spoilt.trips, "not found"
+    assert spoilt.trips[0] in checks
+    assert spoilt.app.dosing.mode == HELD
+    # The flow itself, or what waits, may be anything: then a word has all the steps that one can have.
+    assert excess(spoilt, sound) <= 1 + EXPOSED_US * 1_023 // 990_000
+
+
+SCHEDULES: list[tuple[str, Callable[[Pump], None]]] = [
+    ("a rate", lambda pump: pump.app.dosing.schedule._rates.__setitem__(0, 28_000_000)),
+    ("an edge", lambda pump: pump.app.dosing.schedule._starts.__setitem__(1, 1)),
+    ("the end of a segment", put("dosing.schedule._end", 1)),
+    ("the second of the week", add("dosing._week_second", 4_096)),
+    ("the prescription, laid out anew", lambda pump: (put("records.prescription.basal", 9_000_000)(pump),
+                                                      pump.app.take_up_schedule())),
+    ("the periods, laid out anew", lambda pump: (pump.app.records.prescription.periods.clear(),
+                                                 pump.app.take_up_schedule())),
+]  # fmt: skip
+
+
+@pytest.mark.requirement("F11", "F2", "R17")
+@pytest.mark.parametrize("act", [row[1] for row in SCHEDULES], ids=[row[0] for row in SCHEDULES])
+def test_a_wrong_schedule_is_found_before_any_of_it_flows(act: Callable[[Pump], None]):
+    """All of them act at an edge or before: with the period that ends at 08:05, or the one that begins at 09:00."""
+    spoilt, sound = pair({"basal": "3 mL/day", **FLEX}, 62)
+    act(spoilt)
+    waited = 0
+    while not spoilt.trips and waited < 4_000:
+        spoilt.to_frame()
+        sound.to_frame()
+        waited += 1
+    assert spoilt.trips and spoilt.trips[0] in ("rate", "under")
+    assert excess(spoilt, sound) <= 0
+
+
+@pytest.mark.requirement("F11")
+@pytest.mark.parametrize(
+    "act",
+    [
+        put("dosing.mode", OFF),
+        put("dosing.mode", HELD),
+        lambda pump: (put("dosing._capped", 1 << 20)(pump), put("dosing._ceiling", 0)(pump)),
+    ],
+    ids=["mode off", "mode held", "a ceiling that stays"],
+)
+def test_dosing_that_stops_by_itself_is_found_within_a_minute(act: Callable[[Pump], None]):
+    spoilt, _ = pair({}, 30)
+    act(spoilt)
+    spoilt.run(64)
+    assert spoilt.trips == ["under"]
+
+
+@pytest.mark.requirement("F11", "R17")
+def test_dosing_that_begins_by_itself_makes_no_step():
+    pump = Pump().start().run(5)
+    assert "ok" in pump.say("stop", 3)
+    before = pump.steps
+    put("dosing.mode", 2)(pump)
+    pump.board.drive(True)
+    pump.run(2)
+    assert pump.trips == ["rate"]
+    assert pump.steps == before
+
+
+@pytest.mark.requirement("F11", "F3", "R17")
+@pytest.mark.parametrize("name", ["_whole", "_rest", "_carry"])
+@pytest.mark.parametrize("bit", [0, 8, 16, 23])
+def test_a_bolus_that_grows_never_flows(name: str, bit: int):
+    spoilt, sound = pair({"basal": "480 uL/day", **PATIENT}, 20)
+    for pump in (spoilt, sound):
+        assert "ok" in pump.say("dose", 5)
+    flow = spoilt.app.dosing.bolus
+    setattr(flow, name, getattr(flow, name) + (1 << bit))
+    for pump in (spoilt, sound):
+        pump.run(4)
+    assert spoilt.trips == ["demand"]
+    assert excess(spoilt, sound) <= 1 + EXPOSED_US * 1_023 // 990_000
+
+
+@pytest.mark.requirement("F11", "F3", "R17")
+@pytest.mark.parametrize(
+    ("act", "line"),
+    [
+        (lambda pump: put("records.prescription.patient_bolus", (99_000, 300, 3_600, 4))(pump), "dose"),
+        (lambda pump: put("records.prescription.patient_bolus", (50_000, 150, 3_600, 4))(pump), "dose"),
+        (lambda pump: put("records.calibration.tubing_nl", 199_000)(pump), "prime"),
+    ],
+    ids=["a larger dose", "a faster dose", "a longer tubing"],
+)
+def test_a_bolus_that_no_record_knows_does_not_begin(act: Callable[[Pump], None], line: str):
+    pump = Pump({"basal": "480 uL/day", **PATIENT}).start().run(25)
+    before = pump.steps
+    act(pump)
+    assert "error" in pump.say(line, 3)
+    assert pump.trips == ["bolus"]
+    assert pump.steps == before
+    assert pump.app.dosing.bolus is None
+
+
+@pytest.mark.requirement("F11", "F3", "R17")
+def test_a_scheduled_bolus_that_no_record_knows_does_not_begin():
+    at = {"days": "daily", "at": "08:01", "dose": "10 uL", "over": "10 min"}
+    pump = Pump({"basal": "480 uL/day", "scheduled_bolus": [at]}).start().run(5)
+    pump.app.records.prescription.scheduled[0] = (127, 481, 40_000, 600)
+    pump.run(70)
+    assert pump.trips == ["bolus"]
+
+
+@pytest.mark.requirement("F11", "R08", "I6")
+@pytest.mark.parametrize(("limit", "check"), [("max_per_hour", "max_per_hour"), ("max_per_day", "max_per_day")])
+def test_boluses_that_the_history_has_forgotten_are_held_by_what_really_flowed(limit: str, check: str):
+    pump = Pump({"basal": "48 uL/day", "limits": {limit: "100 uL"}}).start().run(5)
+    for _ in range(3):
+        assert "ok" in pump.say("bolus 45 uL over 3 min", 190)
+        pump.app.records.boluses.recent.clear()
+        if pump.trips:
+            break
+    assert pump.trips == [check]
+    assert pump.steps * 25 <= 100_000 + 60  # the steps that the pump may be behind
+
+
+@pytest.mark.requirement("F11", "R17")
+def test_flow_above_the_highest_is_cut_after_what_may_be_behind():
+    pump = Pump({"basal": "480 uL/day"}, max_rate=2_880_000).start().run(5)
+    before = pump.steps
+    put("records.calibration.max_rate", 28_800_000)(pump)
+    assert "ok" in pump.say("bolus 200 uL over 15 min", 60)
+    assert pump.trips == ["ceiling"]
+    assert pump.steps - before <= 60 * 2_880_000 // 86_400 // 25 + 6 * 2 + 1
+
+
+@pytest.mark.requirement("F10", "F11", "I2")
+def test_steps_beyond_what_the_eeprom_reserves_are_cut():
+    pump = Pump().start().run(62)
+
+    def refuse(*_: object) -> None:
+        raise OSError(5, "refused")
+
+    pump.app.ledger.mirror.append = refuse
+    pump.app.ledger.reserved += 10_000
+    for _ in range(70):
+        put("_write_failing_since", None)(pump)  # so that no other alarm comes first
+        pump.to_frame()
+    assert pump.trips == ["reserved"]
+    record = pump.guard._evidence
+    assert pump.steps <= record.allowed + 1
+
+
+@pytest.mark.requirement("F10", "F11")
+def test_a_total_volume_that_changes_by_itself_is_found_with_the_next_record():
+    pump = Pump().start().run(30)
+    add("ledger.volume_pl", 1 << 12)(pump)
+    pump.run(60)
+    assert pump.trips == ["books"]
+
+
+@pytest.mark.requirement("F11")
+def test_a_counter_that_stands_still_is_found_within_three_frames_of_a_step():
+    pump = Pump().start().run(30)
+    pump.counter.stuck = pump.counter.read()
+    pump.run(5)
+    assert pump.trips == ["silent"]
+
+
+@pytest.mark.requirement("F11", "R18")
+def test_more_steps_in_a_word_than_were_counted_are_found_within_a_period():
+    pump = Pump().start().run(30)
+    start = pump.board.train.start
+    pump.board.train.start = lambda steps, interval_us: start(steps * 20, interval_us // 20 // 10 * 10)
+    before = pump.steps
+    pump.run(4)
+    assert pump.trips == ["pulses"]
+    assert pump.steps - before <= 1_023 + 20
+
+
+@pytest.mark.requirement("F11", "I8")
+def test_nobody_powers_the_motor_while_the_guard_has_tripped():
+    pump = Pump().start().run(30)
+    pump.counter.extra += 5
+    pump.run(3)
+    assert pump.trips == ["pulses"]
+    pump.board.drive(True)
+    assert not pump.board.train._powered
+    pump.board._cut = False  # even if the interlock is gone, it lasts for a period at most
+    pump.board.drive(True)
+    pump.to_frame()
+    assert not pump.board.train._powered
+    assert "error" in pump.say("resume")
+
+
+@pytest.mark.requirement("F11", "R18", "I8")
+def test_the_operator_ends_it_once_no_train_can_be_under_way_and_it_watches_on():
+    pump = Pump({"basal": "28.8 mL/day"}).start().run(30)
+    pump.counter.extra += 5
+    while not pump.trips:
+        pump.app.turn()
+    assert "stays: guard" in pump.say("clear", 0.4)
+    pump.run(4)
+    assert "stays" not in pump.say("clear")
+    assert pump.active == []
+    before = pump.steps
+    assert "ok" in pump.say("resume", 60)
+    assert pump.trips == ["pulses"]
+    assert pump.steps - before >= 55 * 13
+    pump.counter.extra += 1
+    pump.run(2)
+    assert pump.trips == ["pulses", "pulses"]
+    kind, checks = pump.app.log, [1]
+    assert kind and checks
+
+
+@pytest.mark.requirement("F11")
+def test_a_trip_survives_a_power_cut_until_the_operator_ends_it():
+    pump = Pump().start().run(30)
+    pump.counter.extra += 5
+    pump.run(5)
+    again = Pump(snapshot=pump.off()).start().run(10)
+    assert again.active == ["guard"]
+    assert again.trips == []
+    before = again.steps
+    again.run(30)
+    assert again.steps == before
+    assert "stays" not in again.say("clear")
+    assert "ok" in again.say("resume", 30)
+    assert again.steps > before
+    assert again.trips == []
+
+
+@pytest.mark.requirement("F11")
+def test_a_dead_counter_keeps_the_alarm_until_it_answers():
+    pump = Pump().start().run(30)
+    pump.counter.dead = True
+    pump.run(20)
+    assert pump.trips == ["counter"]  # told once
+    assert "stays: guard" in pump.say("clear")
+    pump.counter.dead = False
+    pump.run(4)
+    assert "stays" not in pump.say("clear")
+    assert "ok" in pump.say("resume", 30)
+    assert pump.trips == ["counter"]
+
+
+@pytest.mark.requirement("F11", "I8")
+@pytest.mark.parametrize(("spoil", "check"), [("pulses", "start"), ("level", "start"), ("dead", "counter")])
+def test_the_motor_is_not_powered_when_the_start_is_not_as_it_must_be(spoil: str, check: str):
+    pump = Pump()
+    if spoil == "pulses":
+        pump.counter.extra = 1
+    elif spoil == "dead":
+        pump.counter.dead = True
+    else:
+        pump.board.at_rest = lambda: False
+    powered: list[bool] = []
+    drive = pump.board.drive
+    pump.board.drive = lambda on: (drive(on), powered.append(pump.board.train._powered))
+    pump.start().run(20)
+    assert pump.trips == [check]
+    assert not any(powered)
+    assert pump.steps == 0
+
+
+def numbers(thing: object, seen: set[int]) -> list[tuple[Any, str]]:
+    """Every integer of the guard's own objects."""
+    found: list[tuple[Any, str]] = []
+    if id(thing) in seen or not type(thing).__module__.startswith("firmware.guard"):
+        return found
+    seen.add(id(thing))
+    for name, value in vars(thing).items():
+        if type(value) is int:
+            found.append((thing, name))
+        else:
+            found += numbers(value, seen)
+    return found
+
+
+# Not sealed: numbers of alarms and sizes of slots are constants; what the prescription says, once read, shows as a wrong
+# rate; what was looked up lasts a minute.
+_CONSTANT = {"_own", "_lost", "_slot_s"}
+
+
+@pytest.mark.requirement("F11", "R18")
+def test_every_bit_of_the_guards_own_state_is_watched():
+    rx = {**PATIENT, "basal": "480 uL/day", "limits": {"max_per_hour": "1 mL", "max_per_day": "5 mL"}}
+    pump = Pump(rx).start().run(5)
+    pump.say("dose", 20)
+    pump.say("prime", 2)
+    own = [row for row in numbers(pump.guard, set()) if row[1] not in _CONSTANT]
+    own = [row for row in own if type(row[0]).__name__ != "Demand"]
+    assert len(own) >= 40
+    for thing, name in own:
+        before = getattr(thing, name)
+        for bit in range(max(20, before.bit_length())):
+            setattr(thing, name, before ^ 1 << bit)
+            assert pump.guard._is_broken(), name
+        setattr(thing, name, before)
+        assert not pump.guard._is_broken()
+    pump.guard._slack ^= 1 << 8
+    pump.run(1.5)
+    assert pump.trips == ["self"]
+
+
+@pytest.mark.requirement("F11", "R18")
+@pytest.mark.parametrize("window", ["_hour", "_day"])
+def test_a_slot_of_a_window_that_changes_is_found_when_it_ends(window: str):
+    pump = Pump({"limits": {"max_per_hour": "1 mL", "max_per_day": "5 mL"}}).start().run(5)
+    getattr(pump.guard._flow, window)._slots[7] = -5_000
+    pump.run(60 if window == "_hour" else 900)
+    assert pump.trips == ["max_per_hour" if window == "_hour" else "max_per_day"]
+
+
+@pytest.mark.requirement("F11", "R18")
+@pytest.mark.parametrize("name", ["mode", "_count", "_min_rate", "_rate", "over", "bridging"])
+def test_a_wrong_idea_of_the_prescription_shows_as_a_wrong_rate_within_a_minute(name: str):
+    minimum = {"mode": "minimum", "basal": None}
+    rx = {key: value for key, value in (minimum if name == "_min_rate" else {**FLEX, "basal": "3 mL/day"}).items()}
+    pump = Pump() if name == "_min_rate" else Pump(rx).start().run(5)
+    if name == "_min_rate":
+        pump = Pump({"basal": "3 mL/day"}).start().run(5)
+        pump.guard._evidence.demand._is_weekly = False
+    demand = pump.guard._evidence.demand
+    setattr(demand, name, 0 if name in ("_count", "_rate", "_min_rate") else 3)
+    demand._settle()
+    pump.run(62)
+    assert pump.trips and pump.trips[0] == "rate"
+
+
+assert S == 1_000_000
