@@ -71,6 +71,7 @@ class App:
         self._executive = Executive(
             board,
             (
+                Task("pulses", self.guard.look),
                 Task("dose", self._dose),
                 Task("guard", self.guard.run),
                 Task("keep", self._keep),

@@ -87,6 +87,7 @@ class Guard:
     def start(self, day, second):
         """Before the first second, and before DRIVE is high for the first time. (day, second): local time."""
         try:
+            self.look(0)
             self._pulses.take()
         except OSError:
             self._trip(COUNTER)
@@ -181,6 +182,10 @@ class Guard:
             self._close_still()
 
     # -- every period -----------------------------------------------------------------------------------------
+
+    def look(self, late):
+        """Once a frame, before the tick."""
+        self._pulses.look()
 
     def run(self, late):
         """Once a frame, behind the tick. late: as the tick was told, ms."""

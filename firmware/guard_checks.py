@@ -5,7 +5,7 @@
 | counter | the pulse counter does not answer |
 | pulses | there were more pulses than the ledger has counted as commanded |
 | reserved | more is counted than the newest acknowledged record allows |
-| silent | steps that were commanded three frames ago have not come |
+| silent | steps that were commanded two ticks ago have not come |
 | ceiling | in any span of time, more flowed than the highest flow |
 | max_per_hour, max_per_day | more flowed than the rolling limits allow; priming and a bridge do not count |
 | demand | pulses, steps on their way, steps that wait and the remainder are more than what was demanded |

@@ -26,7 +26,7 @@ LATENCY_US = 50_000  # from a tick's command until the guard behind it has cut D
 
 @lru_cache(maxsize=64)
 def _image(pump: PumpConfig, words: str) -> bytes:
-    rx = parse_prescription(eval(words), RateRange(pump.min_rate, pump.max_rate))  # noqa: S307 - our own repr
+    rx = parse_prescription(eval(words), RateRange(pump.min_rate, pump.max_rate))
     return programmed_image(pump, rx, START)
 
 
