@@ -9,9 +9,9 @@ from micropython import const
 
 from firmware.guard_checks import CEILING, DAY, HOUR, NONE
 
-# Pulses behind their demand, in seconds of the highest flow: two trains of two seconds each, and two seconds that wait
-# for a reservation; and the remainder below a step.
-_BEHIND_S = const(6)
+# What the bucket holds, in seconds of the highest flow: two trains of two seconds each, two seconds that wait for a
+# reservation, and one more, as a late tick doses two; and the remainder below a step.
+_BEHIND_S = const(7)
 # A step that the remainder before the window has earned, and one of what is carried of a priming.
 _ROUNDING = const(2)
 _HOUR_SLOTS = const(59)

@@ -268,7 +268,7 @@ def test_flow_above_the_highest_is_cut_after_what_may_be_behind():
     put("records.calibration.max_rate", 28_800_000)(pump)
     assert "ok" in pump.say("bolus 200 uL over 15 min", 60)
     assert pump.trips == ["ceiling"]
-    assert pump.steps - before <= 60 * 2_880_000 // 86_400 // 25 + 6 * 2 + 1
+    assert pump.steps - before <= 60 * 2_880_000 // 86_400 // 25 + 7 * 2 + 1
 
 
 @pytest.mark.requirement("F10", "F11", "I2")
@@ -413,8 +413,7 @@ def numbers(thing: object, seen: set[int]) -> list[tuple[Any, str]]:
     return found
 
 
-# Not sealed: numbers of alarms and sizes of slots are constants. What the prescription says, once read, shows as a wrong
-# rate.
+# Not sealed: numbers of alarms and sizes of slots are constants. A prescription that was read wrong is a wrong rate.
 _CONSTANT = {"_own", "_lost", "_slot_s"}
 
 
