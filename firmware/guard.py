@@ -103,6 +103,15 @@ class Guard:
         self._evidence.demand.trial_left -= by
         self._close()
 
+    def permit(self):
+        """Delivery is about to run again, by order or as a timed stop has ended."""
+        self._open()
+        check = self._poll(self._tick.steps())
+        if check:
+            self._trip(check)
+        self._evidence.permitted = True
+        self._close_still()
+
     def begins(self, record):
         """A bolus begins with the next second. record: of the history, acknowledged. Returns whether it may."""
         self._open()
@@ -133,6 +142,7 @@ class Guard:
         self._boluses = guard_bolus.Boluses()
         steps = self._tick.steps()
         self._pulses.begin(steps)
+        self._evidence.permitted = self._tick.is_running()
         self._evidence.forget(steps)
         self._poll(steps)
         self._follow(steps, 0)
@@ -194,7 +204,7 @@ class Guard:
             self._stay()
             return
         try:
-            pulses = self._pulses.take()
+            self._pulses.take()
         except OSError:
             self._trip(COUNTER)
             return
@@ -202,7 +212,7 @@ class Guard:
         steps = self._tick.steps()
         check = self._poll(steps)
         demanded = self._pass(seconds)
-        check = check or self._judge(steps, pulses, demanded, seconds) or self._compare(seconds, late)
+        check = check or self._judge(steps, demanded, seconds) or self._compare(seconds, late)
         if check:
             self._trip(check)
             return
@@ -231,10 +241,10 @@ class Guard:
         """Seconds have passed: what was demanded in those of them that are dosed, 1/432 pL."""
         demand = self._evidence.demand
         lost = self._is_lost()
-        demands, boluses = self._evidence.demands, self._boluses
+        boluses = self._boluses
         total = 0
         while seconds > 0:
-            dosed = demands and seconds <= _DOSED_S
+            dosed = seconds <= _DOSED_S
             bolus_pl = boluses.second(dosed) if boluses.flow else 0
             if dosed:
                 total += demand.rate(self._day, self._second, lost) * _FLOW + bolus_pl * _REM
@@ -245,16 +255,17 @@ class Guard:
             seconds -= 1
         return total
 
-    def _judge(self, steps, pulses, demanded, seconds):
+    def _judge(self, steps, demanded, seconds):
         """What was made and what is owed: the number of a check that fails, or 0."""
         evidence = self._evidence
+        if steps > (evidence.allowed if evidence.runs else self._pulses.commanded):
+            return RESERVED
         check = self._pulses.check(steps)
         if check:
             return check
-        if steps > evidence.allowed:
-            return RESERVED
         if not evidence.step:
             return NONE
+        pulses = self._pulses.newest
         volume = pulses * evidence.step
         if self._boluses.prime_pl:
             pulses -= self._boluses.primed(pulses, evidence.pl)

@@ -6,7 +6,8 @@ _U32 = 0xFFFFFFFF
 
 
 class Pulses:
-    """`made`: pulses so far, on the ledger's scale. `commanded`: what the ledger had counted a frame ago.
+    """`made`: pulses so far, on the ledger's scale. `newest`: those of the newest frame. `commanded`: what the ledger had
+    counted a frame ago.
 
     The counter is looked at right before each tick: every word of the tick before has come to its end by then, in time,
     so that no pulse can hide among those that are still to come.
@@ -22,12 +23,13 @@ class Pulses:
     def begin(self, steps):
         """No train is under way, and so many steps were commanded in all."""
         self.made = self.commanded = self._before = steps
+        self.newest = 0
 
     def rescale(self, steps):
         """The ledger counts otherwise from here on: so many steps by now. Trains may be under way."""
         under_way = self.commanded - self.made
         self.begin(steps)
-        self.made -= under_way
+        self.made = self._before = steps - under_way
 
     def look(self):
         """Read the counter."""
@@ -37,15 +39,14 @@ class Pulses:
             self._seen = None
 
     def take(self):
-        """Pulses that look() has found since the last time. Raises OSError if the counter is dead."""
+        """Count the pulses that look() has found. Raises OSError if the counter is dead."""
         count = self._seen
         self._seen = None
         if count is None:
             raise OSError("pulse counter: no answer")
-        pulses = count - self.count & _U32
+        self.newest = count - self.count & _U32
         self.count = count
-        self.made += pulses
-        return pulses
+        self.made += self.newest
 
     def check(self, steps):
         """So many steps are commanded by now: the number of a check that fails, or 0. What was commanded two ticks ago

@@ -18,7 +18,6 @@ _LEFT = const(40)  # left of the newest bolus, nL
 _RESERVED = const(46)
 _STATE = const(50)
 _RUNNING = const(0)
-_SAFE = const(2)  # a stop alarm
 _MAX_RATE = const(32)  # offset in a calibration record
 
 _DAY_S = const(86_400)
@@ -34,8 +33,8 @@ CONTRADICTION = const(8)
 class Evidence:
     """The newest records. `pl`, `step`: volume of a step in pL and in 1/432 pL, 0 while unknown. `allowed`: steps that
     may be made, in all. `counted`: steps in the newest ledger record. `runs`: whether delivery runs, as that record
-    says. `demands`: whether the prescription demands, which it does under a stop alarm too. `gives`: whether a bolus is
-    left in it. `demand`: guard_demand.Demand."""
+    says. `permitted`: whether it may say so, as somebody has ordered it. `gives`: whether a bolus is left in it.
+    `demand`: guard_demand.Demand."""
 
     def __init__(self, records):
         """records: records.Records, of which only bytes are read."""
@@ -43,6 +42,7 @@ class Evidence:
         self._mirror = records.ledger.mirror
         self.demand = guard_demand.Demand()
         self.pl = self.step = self.max_rate = 0
+        self.permitted = False
         self.forget(0)
 
     def forget(self, steps):
@@ -51,7 +51,7 @@ class Evidence:
         self._calibration = self._prescription = self._record = None
         self.allowed = steps
         self.counted = self.volume_pl = 0
-        self.runs = self.demands = self.gives = False
+        self.runs = self.gives = False
 
     def poll(self, steps, day, second):
         """Look for new records: a mask of what was found. steps: commanded so far. (day, second): local time."""
@@ -83,8 +83,8 @@ class Evidence:
         return (day * _DAY_S + second - shift) & _U32
 
     def _read(self):
-        """The new ledger record. Returns whether its volume goes on where the one before has ended; nobody can say that
-        without a calibration."""
+        """The new ledger record. Returns whether it runs by order, if it does, and its volume goes on where the one
+        before has ended; which nobody can say without a calibration."""
         first = self._record is None
         record = self._record = self._mirror.payload
         low, high = unpack_from("<IH", record)
@@ -95,7 +95,9 @@ class Evidence:
         self.allowed = max(self.allowed, allowed) if first else allowed
         self.counted, self.volume_pl = counted, volume_pl
         self.runs = record[_STATE] == _RUNNING
-        self.demands = self.runs or record[_STATE] == _SAFE
+        if self.runs and not self.permitted:
+            fits = False
+        self.permitted = self.permitted and (self.runs or first)
         aside = unpack_from("<I", record, _ASIDE)[0] if self.runs else 0
         self.gives = bool(aside or unpack_from("<I", record, _LEFT)[0])
         return fits
@@ -107,4 +109,4 @@ class Evidence:
     def sum(self):
         """A number that changes with every single bit of it."""
         numbers = self.pl + self.step + self.max_rate + self.allowed + self.counted + self.volume_pl
-        return numbers + self.runs + self.demands + self.gives
+        return numbers + self.runs + self.permitted + self.gives

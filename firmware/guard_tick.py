@@ -34,6 +34,10 @@ class Tick:
         """Steps commanded, in all."""
         return self._ledger.counted + self._ledger.used
 
+    def is_running(self):
+        """Whether the ledger's state is that of delivery."""
+        return self._ledger.state == _RUNNING
+
     def pending(self):
         """Steps due and not commanded."""
         return self._dosing.pending
@@ -54,7 +58,7 @@ class Tick:
         given = cascade.rate
         if cascade.flow_pl * _REM + cascade.flow_rem != given * _FLOW:
             return RATE
-        is_running = ledger.state == _RUNNING
+        is_running = self.is_running()
         is_on = self._dosing.mode == _ON
         if rate >= 0 and not cascade.pl_per_step == ledger.pl_per_step == pl_per_step:
             return BOOKS

@@ -67,6 +67,7 @@ class Operations:
         self.log.log("stop_end")
 
     def _run_again(self):
+        self._app.guard.permit()
         self._app.ledger.state = ledger.RUNNING
         self._app.alarms.gone(alarms.STOPPED_48H)
         self._state_changed()

@@ -37,9 +37,13 @@ THERAPIES: tuple[dict[str, Any], ...] = (
     },
     {"mode": "minimum"},
     {"mode": "stopped"},
-    {"mode": "continuous", "basal": "12 mL/day", "patient_bolus": {**PRESS, "dose": "20 uL", "over": "5 min"}},
+    {
+        "mode": "continuous",
+        "basal": "12 mL/day",
+        "patient_bolus": {**PRESS, "dose": "20 uL", "over": "5 min", "lockout": "5 min"},
+    },
 )
-STRENGTHS = ("500 ug/mL", "400 ug/mL", "25 mg/mL")
+STRENGTHS = ("500 ug/mL", "400 ug/mL", "300 ug/mL")
 LINES = (
     "stop",
     "stop for 1 min",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from guard_rig import LATENCY_US, Pump
 
+from firmware import alarms
 from firmware.dosing import HELD, OFF
 
 RATES = ("36 uL/day", "480 uL/day", "4.8 mL/day", "28.8 mL/day")
@@ -201,6 +202,25 @@ def test_dosing_that_begins_by_itself_makes_no_step():
     pump.run(2)
     assert pump.trips == ["rate"]
     assert pump.steps == before
+
+
+@pytest.mark.requirement("F11", "R17")
+@pytest.mark.parametrize("cause", ["operator", "alarm"])
+def test_a_stopped_pump_that_takes_itself_for_running_makes_a_step_at_most(cause: str):
+    pump = Pump().start().run(5)
+    if cause == "operator":
+        assert "ok" in pump.say("stop", 3)
+    else:
+        pump.app.alarms.raise_(alarms.OCCLUSION)
+        pump.run(3)
+        pump.app.alarms.gone(alarms.OCCLUSION)
+        assert "ok" in pump.say("clear", 3)
+    before = pump.steps
+    put("ledger.state", 0)(pump)
+    pump.app.apply()
+    pump.run(3)
+    assert pump.trips == ["books"]
+    assert pump.steps <= before + 1
 
 
 @pytest.mark.requirement("F11", "F3", "R17")
