@@ -20,9 +20,6 @@ from firmware import guard_bolus, guard_flow, guard_pulses, guard_records, guard
 from firmware.guard_checks import BOLUS, BOOKS, COUNTER, DEMAND, NONE, RESERVED, SELF, START
 
 _DAY_S = const(86_400)
-_REM = const(432)  # 1 nL/day is 5/432 pL a second
-_FLOW = const(5)
-_DOSED_S = const(2)  # seconds of a late tick that are dosed
 _REST_FRAMES = const(3)  # after a trip, until no train is under way
 _SUSPENDS = const(28)  # offset in a bolus record
 
@@ -86,10 +83,8 @@ class Guard:
 
     def start(self, day, second):
         """Before the first second, and before DRIVE is high for the first time. (day, second): local time."""
-        try:
-            self.look(0)
-            self._pulses.take()
-        except OSError:
+        self.look(0)
+        if not self._pulses.take():
             self._trip(COUNTER)
             return
         self._begin(day, second)
@@ -106,22 +101,17 @@ class Guard:
     def permit(self):
         """Delivery is about to run again, by order or as a timed stop has ended."""
         self._open()
-        check = self._poll(self._tick.steps())
-        if check:
-            self._trip(check)
+        self._poll(self._tick.steps())
         self._evidence.permitted = True
         self._close_still()
 
     def begins(self, record):
         """A bolus begins with the next second. record: of the history, acknowledged. Returns whether it may."""
         self._open()
-        check = self._poll(self._tick.steps())
+        self._poll(self._tick.steps())
         _, seconds, dose_nl, _, kind, index = unpack_from("<IIIHBB", record)
         if not self._evidence.demand.allows(kind, index, dose_nl, seconds):
-            check = BOLUS
-        if check:
-            self._trip(check)
-            return False
+            self._trip(BOLUS)
         self._boluses.begin(kind, dose_nl, seconds, record[_SUSPENDS])
         self._close()
         return not self._tripped
@@ -150,11 +140,11 @@ class Guard:
         self._close()
 
     def _poll(self, steps):
-        """Look for new records. Returns the number of a check that fails, or 0. steps: commanded in all."""
+        """Look for new records. steps: commanded in all."""
         evidence = self._evidence
         found = evidence.poll(steps, self._day, self._second)
         if not found:
-            return NONE
+            return
         if found & guard_records.NEW_CALIBRATION:
             self._rescale(steps)
         if found & guard_records.NEW_PRESCRIPTION:
@@ -162,7 +152,8 @@ class Guard:
         if not evidence.gives and found & guard_records.NEW_RECORD:
             self._boluses.drop()
         self._close_still()
-        return BOOKS if found & guard_records.CONTRADICTION else NONE
+        if found & guard_records.CONTRADICTION:
+            self._trip(BOOKS)
 
     def _rescale(self, steps):
         """Another calibration, and perhaps a ledger that has begun anew. Nothing flows, but trains may be under way."""
@@ -177,12 +168,8 @@ class Guard:
 
     def _limit(self):
         """The rolling limits begin anew. What is still to come of what was before does not count."""
-        evidence, demand = self._evidence, self._evidence.demand
         owed = self._pulses.commanded - self._pulses.made + self._tick.pending()
-        if evidence.pl and not demand.over and not demand.bridging:
-            self._flow.limit(demand.hour_nl, demand.day_nl, evidence.pl, owed)
-        else:
-            self._flow.limit(0, 0, 1, owed)
+        self._flow.limit(*self._evidence.demand.limits(), self._evidence.pl or 1, owed)
 
     def _follow(self, steps, seconds):
         """Bridge and trial, as the pump will find them in this frame."""
@@ -203,16 +190,16 @@ class Guard:
         if self._tripped:
             self._stay()
             return
-        try:
-            self._pulses.take()
-        except OSError:
+        if not self._pulses.take():
             self._trip(COUNTER)
             return
         seconds = 1 + late // 1_000
         steps = self._tick.steps()
-        check = self._poll(steps)
-        demanded = self._pass(seconds)
-        check = check or self._judge(steps, demanded, seconds) or self._compare(seconds, late)
+        self._poll(steps)
+        if self._tripped:
+            return
+        lost = self._alarms.active >> self._lost & 1
+        check = self._judge(steps, self._pass(seconds, lost), seconds) or self._compare(seconds, late, lost)
         if check:
             self._trip(check)
             return
@@ -223,36 +210,18 @@ class Guard:
     def _stay(self):
         """DRIVE stays low. The cause counts as gone when the counter answers and no train can be under way any more."""
         self._board.cut(True)
-        try:
-            self._pulses.take()
-            self._rest += 1
-        except OSError:
-            self._rest = 0
+        self._rest = self._rest + 1 if self._pulses.take() else 0
         self._close()
-        self._close_still()
         if self._rest == _REST_FRAMES:
             self._alarms.gone(self._own)
 
-    def _is_lost(self):
-        """Whether the clock is not believed: 1 or 0."""
-        return self._alarms.active >> self._lost & 1
-
-    def _pass(self, seconds):
-        """Seconds have passed: what was demanded in those of them that are dosed, 1/432 pL."""
-        demand = self._evidence.demand
-        lost = self._is_lost()
-        boluses = self._boluses
-        total = 0
-        while seconds > 0:
-            dosed = seconds <= _DOSED_S
-            bolus_pl = boluses.second(dosed) if boluses.flow else 0
-            if dosed:
-                total += demand.rate(self._day, self._second, lost) * _FLOW + bolus_pl * _REM
-            self._second += 1
-            if self._second == _DAY_S:
-                self._second = 0
-                self._day += 1
-            seconds -= 1
+    def _pass(self, seconds, lost):
+        """So many seconds have passed: what they demanded, 1/432 pL. lost: whether the clock is not believed."""
+        total = self._evidence.demand.demanded(self._day, self._second, seconds, lost, self._boluses)
+        self._second += seconds
+        if self._second >= _DAY_S:
+            self._second -= _DAY_S
+            self._day += 1
         return total
 
     def _judge(self, steps, demanded, seconds):
@@ -278,9 +247,9 @@ class Guard:
         self._slack = owed
         return NONE
 
-    def _compare(self, seconds, late):
+    def _compare(self, seconds, late, lost):
         """Variables of the tick with its own reckoning: the number of a check that fails, or 0."""
         evidence, tick = self._evidence, self._tick
         known = evidence.runs and evidence.pl
-        rate = evidence.demand.rate(self._day, self._second, self._is_lost()) if known else -1
+        rate = evidence.demand.rate(self._day, self._second, lost) if known else -1
         return tick.check_time(self._day, self._second, seconds, late) or tick.compare(rate, evidence.pl, seconds)

@@ -25,6 +25,10 @@ _STOPPED = const(0)
 _CONTINUOUS = const(1)
 _FLEX = const(2)
 _U32 = 0xFFFFFFFF
+_DAY_S = const(86_400)
+_REM = const(432)  # 1 nL/day is 5/432 pL a second
+_FLOW = const(5)
+_DOSED_S = const(2)
 _PRIME = const(3)
 _NO_LIMIT = 0xFFFFFFFF
 
@@ -32,7 +36,7 @@ _NO_LIMIT = 0xFFFFFFFF
 class Demand:
     """A prescription with its course, and what of the calibration it needs. Rates in nL/day.
 
-    `over`: the trial has ended. `bridging`: the bridge still runs. `hour_nl`, `day_nl`: rolling limits, 0 for none.
+    `over`: the trial has ended. `bridging`: the bridge still runs.
     """
 
     def __init__(self):
@@ -44,7 +48,7 @@ class Demand:
         self.trial_left = 0  # seconds of pump time, while it is not over
         self._trial_s = self._then_stopped = 0
         self._bridge_nl = self._bridge_rate = self._bridge_end = 0
-        self.hour_nl = self.day_nl = 0
+        self._hour_nl = self._day_nl = 0
         self.in_course = False  # whether a trial or a bridge has still to end
         self._is_weekly = False  # whether the rate is what the periods say
         self._at_day = self._minute = -1  # local day and minute of the rate that was looked up last
@@ -62,8 +66,8 @@ class Demand:
         self._count = payload[_COUNT]
         self._scheduled = _PERIODS + _PERIOD * self._count
         _, hour_nl, day_nl = unpack_from("<III", payload, _BASAL)
-        self.hour_nl = 0 if hour_nl == _NO_LIMIT else hour_nl
-        self.day_nl = 0 if day_nl == _NO_LIMIT else day_nl
+        self._hour_nl = 0 if hour_nl == _NO_LIMIT else hour_nl
+        self._day_nl = 0 if day_nl == _NO_LIMIT else day_nl
         course = len(payload) - _COURSE
         self._bridge_nl, self._bridge_rate, self._bridge_end, self._trial_s, start, last = unpack_from(
             "<IIIIIB", payload, course
@@ -126,6 +130,27 @@ class Demand:
                 rate = its_rate
         self._rate = rate
         self._lowest = lowest
+
+    def demanded(self, day, second, seconds, lost, boluses):
+        """What so many seconds from a local time on have demanded, 1/432 pL. boluses: guard_bolus.Boluses. Of a late
+        tick's seconds the last two are dosed."""
+        total = 0
+        while seconds > 0:
+            dosed = seconds <= _DOSED_S
+            if boluses.flow:
+                total += boluses.second(dosed) * _REM
+            if dosed:
+                total += self.rate(day, second, lost) * _FLOW
+            second += 1
+            if second == _DAY_S:
+                second = 0
+                day += 1
+            seconds -= 1
+        return total
+
+    def limits(self):
+        """(nL in an hour, nL in a day), 0 for none: what flows in a bridge or after a trial is held by no limit."""
+        return (0, 0) if self.over or self.bridging else (self._hour_nl, self._day_nl)
 
     def allows(self, kind, index, dose_nl, seconds):
         """Whether the prescription knows such a bolus. One that a clinician orders stands in no record: the rolling

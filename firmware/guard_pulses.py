@@ -6,7 +6,7 @@ _U32 = 0xFFFFFFFF
 
 
 class Pulses:
-    """`made`: pulses so far, on the ledger's scale. `newest`: those of the newest frame. `commanded`: what the ledger had
+    """`made`: pulses so far, on the ledger's scale. `newest`: those of a frame. `commanded`: what the ledger had
     counted a frame ago.
 
     The counter is looked at right before each tick: every word of the tick before has come to its end by then, in time,
@@ -39,14 +39,15 @@ class Pulses:
             self._seen = None
 
     def take(self):
-        """Count the pulses that look() has found. Raises OSError if the counter is dead."""
+        """Count the pulses that look() has found. Returns whether the counter has answered."""
         count = self._seen
         self._seen = None
         if count is None:
-            raise OSError("pulse counter: no answer")
+            return False
         self.newest = count - self.count & _U32
         self.count = count
         self.made += self.newest
+        return True
 
     def check(self, steps):
         """So many steps are commanded by now: the number of a check that fails, or 0. What was commanded two ticks ago

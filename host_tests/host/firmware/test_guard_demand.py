@@ -108,6 +108,7 @@ def test_each_mode_and_course_has_its_rate():
     early = taken(device_rx(), plan, 999)  # pump time went back
     assert early.follow(0, 0)
     assert early.over
+    assert early.limits() == (0, 0)
 
 
 @pytest.mark.requirement("F11", "F7")
@@ -178,9 +179,9 @@ def test_only_boluses_of_the_prescription_are_known():
 @pytest.mark.requirement("F11", "R08")
 def test_limits_are_those_of_the_record():
     demand = taken(device_rx(limits={"max_per_hour": "60 uL"}))
-    assert (demand.hour_nl, demand.day_nl) == (60_000, 0)
+    assert demand.limits() == (60_000, 0)
     demand = taken(device_rx(limits={"max_per_day": "2 mL"}))
-    assert (demand.hour_nl, demand.day_nl) == (0, 2_000_000)
+    assert demand.limits() == (0, 2_000_000)
 
 
 @pytest.mark.requirement("F11", "F3", "R05")
