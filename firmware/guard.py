@@ -158,9 +158,8 @@ class Guard:
     def _rescale(self, steps):
         """Another calibration, and perhaps a ledger that has begun anew. Nothing flows, but trains may be under way."""
         self._pulses.rescale(steps)
-        if self._evidence.step:
-            self._flow.scale(self._evidence.step, self._evidence.max_rate)
-            self._take_up(steps)
+        self._flow.scale(self._evidence.step, self._evidence.max_rate)
+        self._take_up(steps)
 
     def _take_up(self, steps):
         """What is owed is taken as it is."""

@@ -58,6 +58,8 @@ class Evidence:
         calibrations, prescriptions = self._stores
         found = 0
         if calibrations.payload is not self._calibration:
+            if calibrations.payload is None:
+                return CONTRADICTION  # it is never taken back
             self.forget(steps)
             self._calibration = calibrations.payload
             self._scale()
@@ -66,15 +68,15 @@ class Evidence:
             self._prescription = prescriptions.payload
             self.demand.take(self._prescription, self._calibration, self._pump_time(day, second))
             found |= NEW_PRESCRIPTION
+        if self._mirror.payload is None:
+            return found if self._record is None else CONTRADICTION
         if self._mirror.payload is not self._record:
             found |= NEW_RECORD if self._read() else CONTRADICTION
         return found
 
     def _scale(self):
-        self.pl = self.max_rate = 0
-        if self._calibration is not None:
-            (self.pl,) = unpack_from("<I", self._calibration)
-            (self.max_rate,) = unpack_from("<I", self._calibration, _MAX_RATE)
+        (self.pl,) = unpack_from("<I", self._calibration)
+        (self.max_rate,) = unpack_from("<I", self._calibration, _MAX_RATE)
         self.step = self.pl * _REM
 
     def _pump_time(self, day, second):

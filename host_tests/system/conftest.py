@@ -14,10 +14,6 @@ from firmware.guard_checks import CHECKS
 def guard_trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The checks that have failed, in order. A test that expects some takes the list and empties it."""
     trips: list[str] = []
-    import os
-
-    if os.environ.get("DBG"):
-        exec(open("/tmp/wt/dbg.py").read())
     trip = Guard._trip
 
     def noted(guard: Guard, check: int) -> None:

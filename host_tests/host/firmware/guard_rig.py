@@ -61,7 +61,8 @@ class Counter:
 
 
 class Pump:
-    """A pump that doses, or any that is said. `trips`: (check, frame's local second) of the guard, in order."""
+    """A pump that doses, or any that is said. `trips`: checks of the guard that have failed, in order. `tripped_us`:
+    when the last of them did."""
 
     def __init__(self, rx: dict[str, Any] | None = None, snapshot: Snapshot | None = None, **pump: Any) -> None:
         self.config = PumpConfig(**{"reservoir_nl": 100_000_000, **pump})
@@ -74,11 +75,13 @@ class Pump:
         self.app = App(self.board)
         self.guard = self.app.guard
         self.trips: list[str] = []
+        self.tripped_us = 0
         report = self.guard._report
 
         def noted(check: int, pulses: int, allowed: int) -> None:
             assert not self.board.train._powered
             self.trips.append(CHECKS[check])
+            self.tripped_us = self.board.now_us
             report(check, pulses, allowed)
 
         self.guard._report = noted

@@ -9,10 +9,12 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
-from guard_rig import LATENCY_US, Pump
+from guard_rig import LATENCY_US, START_S, Pump
 
 from firmware import alarms
+from firmware.calibration import FIELDS
 from firmware.dosing import HELD, OFF
+from thecal.powercut.snapshot import blank
 
 RATES = ("36 uL/day", "480 uL/day", "4.8 mL/day", "28.8 mL/day")
 FLEX = {
@@ -441,8 +443,10 @@ _CONSTANT = {"_own", "_lost", "_slot_s", "newest"}
 def test_every_bit_of_the_guards_own_state_is_watched():
     rx = {**PATIENT, "basal": "480 uL/day", "limits": {"max_per_hour": "1 mL", "max_per_day": "5 mL"}}
     pump = Pump(rx).start().run(5)
-    pump.say("dose", 20)
     pump.say("prime", 2)
+    pump.say("bolus cancel", 2)
+    pump.say("bolus 10 uL over 10 min", 2)
+    pump.say("dose", 2)
     own = [row for row in numbers(pump.guard, set()) if row[1] not in _CONSTANT]
     own = [row for row in own if type(row[0]).__name__ != "Demand"]
     assert len(own) >= 35
@@ -479,3 +483,68 @@ def test_a_wrong_idea_of_the_prescription_shows_as_a_wrong_rate_within_a_minute(
     assert pump.trips
     assert pump.trips[0] in ("rate", "demand", "under")
     assert pump.steps - before <= 62 * 6_000_000 // 86_400 // 25 + 2
+
+
+@pytest.mark.requirement("F11")
+def test_a_pump_from_the_factory_is_watched_and_found_sound():
+    pump = Pump(snapshot=blank(START_S, 20_000_000_000)).start().run(3)
+    for field in FIELDS:
+        pump.say(f"calibrate set {field[0]} {field[-1]}", 0.2)
+    pump.say("calibrate set serial bench-01", 0.2)
+    assert "ok" in pump.say("calibrate commit", 3)
+    assert pump.trips == []
+    pump.counter.extra += 1
+    pump.run(2)
+    assert pump.trips == ["pulses"]
+
+
+@pytest.mark.requirement("F11", "R18")
+@pytest.mark.parametrize(
+    ("record", "checks"),
+    [
+        ("records.calibrations", ("books",)),
+        ("ledger.mirror", ("books",)),
+        ("records.prescriptions", ("rate", "demand")),
+    ],
+)
+def test_a_record_that_vanishes_is_found(record: str, checks: tuple[str, ...]):
+    pump = Pump().start().run(20).to_frame()
+    put(record + ".payload", None)(pump)
+    pump.run(1)
+    assert pump.trips[0] in checks
+
+
+@pytest.mark.requirement("F11", "F2")
+def test_midnight_is_no_fault():
+    pump = Pump({"basal": "3 mL/day", **FLEX}).start().run(3)
+    assert "ok" in pump.say("clock set 2026-03-08T23:59:50", 30)
+    assert pump.trips == []
+    assert pump.app.dosing.second < 60
+
+
+@pytest.mark.requirement("F10", "F11", "F3")
+@pytest.mark.parametrize("line", ["bolus 1 uL over 1 min", "stop"])
+def test_a_record_that_does_not_fit_is_found_whoever_looks_first(line: str):
+    pump = Pump().start().run(20)
+    add("ledger.volume_pl", 1 << 12)(pump)
+    pump.app.must_record = True
+    pump.app.record_state()
+    if line == "stop":
+        pump.guard.permit()
+    else:
+        assert "error" in pump.say(line)
+    assert pump.trips == ["books"]
+    pump.run(5)
+    assert pump.trips == ["books"]
+
+
+@pytest.mark.requirement("F11", "R18")
+@pytest.mark.parametrize("act", ["move", "begins"])
+def test_state_that_has_changed_by_itself_is_found_whoever_looks_first(act: str):
+    pump = Pump().start().run(20).to_frame()
+    pump.guard._slack += 1
+    if act == "move":
+        pump.guard.move(pump.app.dosing.day, pump.app.dosing.second, 0)
+    else:
+        assert "error" in pump.say("bolus 1 uL over 1 min", 0.3)
+    assert pump.trips == ["self"]
