@@ -1,15 +1,12 @@
 """The guard: watches the dose from outside, and cuts the motor's power by itself (F11; R17, R18; invariants 7 and 8).
 
-It imports nothing of what doses. Its evidence is its own: the pulses that the second PIO block has counted on STEP, and
-the bytes of the records that the EEPROM has acknowledged. It runs in every frame right behind the tick, before anything
-else may change the pump: a wrong rate is seen a second before it is dosed, a wrong sum milliseconds after the first of
-its steps was commanded. guard_checks.py lists what it compares.
+It imports nothing of what doses. Its evidence is its own: pulses that the second PIO block has counted on STEP, and
+the bytes of the records that the EEPROM has acknowledged. It runs right behind the tick: a wrong rate is seen a second
+before it is dosed, a wrong sum milliseconds after the first of its steps. guard_checks.py lists what it compares.
 
-`demand` has no tolerance: the tick may owe what it owed a frame ago plus what its seconds demand, less what came out;
-more is a fault, to 1/432 pL. What it owes less was missed, and is not owed any more.
-
-Its state is sealed: the sum of its numbers stands beside them, inverted. While it has tripped, DRIVE is cut again in
-every frame. The operator's `clear` lets it begin anew with what is there then, once no train can be under way.
+The tick may owe what it owed a frame ago plus what its seconds demand, less what came out; more is a fault, to
+1/432 pL. Its own numbers are sealed: their sum stands beside them, inverted. Once it has tripped, DRIVE is cut again in
+every frame; `clear` lets it begin anew with what is there then.
 """
 
 from struct import unpack_from

@@ -57,8 +57,8 @@ class Boluses:
         if self._waits:
             self._waits = 0
             flow = self._aside
-            if flow is None:
-                return 0
+        if flow is None:
+            return 0
         pl = flow.second()
         if flow.passed == flow.seconds:
             if flow is newest:

@@ -12,7 +12,7 @@ from firmware import alarms
 from firmware.app import App
 from firmware.guard_checks import CHECKS
 from thecal.models.bench import PumpConfig
-from thecal.powercut.snapshot import PAGE, PAGES, START_US, S, Snapshot
+from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot
 from thecal.powercut.whole_pump import Board
 from thecal.prescription import RateRange
 from thecal.prescription_toml import parse_prescription
@@ -21,6 +21,14 @@ from thecal.programming import programmed_image
 START = datetime(2026, 3, 2, 8, 0)  # a Monday
 START_S = (START - datetime(2000, 1, 1)).days * 86_400 + 8 * 3_600
 SALINE = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": "4.8 mL/day"}
+FLEX = {
+    "mode": "flex",
+    "period": [
+        {"days": "daily", "from": "06:00", "to": "08:02", "rate": "6 mL/day"},
+        {"days": "daily", "from": "08:03", "to": "10:00", "rate": "1 mL/day"},
+    ],
+}
+PATIENT = {"patient_bolus": {"dose": "50 uL", "over": "5 min", "lockout": "1 h", "max_per_day": 4}}
 LATENCY_US = 50_000  # from a tick's command until the guard behind it has cut DRIVE: two tasks, and a collection
 
 
@@ -85,11 +93,15 @@ class Pump:
             report(check, pulses, allowed)
 
         self.guard._report = noted
-        self.before_guard: Callable[[], None] = lambda: None
         run = self.guard.run
+
+        def behind(late: int) -> None:
+            self.board.advance(LATENCY_US)
+            run(late)
+
         for task in self.app._executive._starting:
             if task.name == "guard":
-                task.run = lambda late: (self.before_guard(), self.board.advance(LATENCY_US), run(late))
+                task.run = behind
 
     def start(self) -> Pump:
         self.app.start()
@@ -128,4 +140,26 @@ class Pump:
         return self.board.off(seconds)
 
 
-__all__ = ["LATENCY_US", "START", "START_US", "Counter", "Pump", "S"]
+def add(path: str, by: int) -> Callable[[Pump], None]:
+    """Change an integer of the application by so much."""
+    *owners, name = path.split(".")
+
+    def act(pump: Pump) -> None:
+        found: Any = pump.app
+        for owner in owners:
+            found = getattr(found, owner)
+        setattr(found, name, getattr(found, name) + by)
+
+    return act
+
+
+def put(path: str, value: Any) -> Callable[[Pump], None]:
+    *owners, name = path.split(".")
+
+    def act(pump: Pump) -> None:
+        found: Any = pump.app
+        for owner in owners:
+            found = getattr(found, owner)
+        setattr(found, name, value)
+
+    return act

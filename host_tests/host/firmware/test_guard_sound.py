@@ -68,7 +68,7 @@ class Life:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.config = {
+        self.config: dict[str, Any] = {
             "pl_per_step": self.random.choice((1_000, 25_000, 25_000, 1_000_000)),
             "tubing_nl": self.random.choice((140_000, 2_000)),
             "catheter_mm": self.random.choice((800, 0)),
