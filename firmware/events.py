@@ -8,7 +8,6 @@ import struct
 from firmware.alarms import TABLE as ALARMS
 from firmware.boluses import KINDS
 from firmware.civil import iso
-from firmware.guard_checks import CHECKS
 
 INFO = "info"
 
@@ -82,7 +81,24 @@ NAMES = {
     "explanation": ("none", "spilled", "sampled", "leak", "pump", "other"),
     "afterwards": ("minimum", "stopped"),
     "alarm": [row[0] for row in ALARMS],
-    "check": CHECKS,
+    "check": (
+        "none",
+        "counter",
+        "pulses",
+        "reserved",
+        "silent",
+        "ceiling",
+        "max_per_hour",
+        "max_per_day",
+        "demand",
+        "rate",
+        "time",
+        "books",
+        "bolus",
+        "under",
+        "self",
+        "start",
+    ),
 }
 HEX = ("digest",)
 _HEAD = "<HHIB"  # code, day, second, hundredth

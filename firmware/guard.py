@@ -2,7 +2,7 @@
 
 It imports nothing of what doses. Its evidence is its own: pulses that the second PIO block has counted on STEP, and
 the bytes of the records that the EEPROM has acknowledged. It runs right behind the tick: a wrong rate is seen a second
-before it is dosed, a wrong sum milliseconds after the first of its steps. guard_checks.py lists what it compares.
+before it is dosed, a wrong sum milliseconds after the first of its steps. docs/ARCHITECTURE.md lists what it compares.
 
 The tick may owe what it owed a frame ago plus what its seconds demand, less what came out; more is a fault, to
 1/432 pL. Its own numbers are sealed: their sum stands beside them, inverted. Once it has tripped, DRIVE is cut again in
@@ -13,9 +13,16 @@ from struct import unpack_from
 
 from micropython import const
 
-from firmware import guard_bolus, guard_flow, guard_pulses, guard_records, guard_tick
-from firmware.guard_checks import BOLUS, BOOKS, COUNTER, DEMAND, NONE, RESERVED, SELF, START
+from firmware import guard_flow, guard_records, guard_tick
 
+# Numbers of checks: events.NAMES
+_CHECK_BOLUS = const(12)
+_CHECK_BOOKS = const(11)
+_CHECK_COUNTER = const(1)
+_CHECK_DEMAND = const(8)
+_CHECK_RESERVED = const(3)
+_CHECK_SELF = const(14)
+_CHECK_START = const(15)
 _DAY_S = const(86_400)
 _REST_FRAMES = const(3)  # after a trip, until no train is under way
 _SUSPENDS = const(28)  # offset in a bolus record
@@ -33,18 +40,16 @@ class Guard:
         self._alarms, self._own, self._lost = alarms
         self._report = report
         self._evidence = guard_records.Evidence(records)
-        self._boluses = guard_bolus.Boluses()
+        self._boluses = guard_flow.Boluses()
         self._flow = guard_flow.Flow()
-        self._pulses = guard_pulses.Pulses(board.counter)
-        self._tripped = NONE
+        self._pulses = guard_tick.Pulses(board.counter)
+        self._tripped = 0
         self._rest = 0  # frames since
         self._slack = 0  # what was owed, 1/432 pL
         self._day = self._second = 0  # local time
         self._seal = self._still_seal = 0
         self._close()
         self._close_still()
-
-    # -- its own state ----------------------------------------------------------------------------------------
 
     def _sum(self):
         """A number that changes with every single bit of what a frame changes."""
@@ -65,7 +70,7 @@ class Guard:
 
     def _open(self):
         if self._is_broken():
-            self._trip(SELF)
+            self._trip(_CHECK_SELF)
 
     def _trip(self, check):
         """Cut the motor's power, then tell."""
@@ -76,17 +81,15 @@ class Guard:
         self._close_still()
         self._report(check, self._pulses.made, self._evidence.allowed)
 
-    # -- what it is told --------------------------------------------------------------------------------------
-
     def start(self, day, second):
         """Before the first second, and before DRIVE is high for the first time. (day, second): local time."""
         self.look(0)
         if not self._pulses.take():
-            self._trip(COUNTER)
+            self._trip(_CHECK_COUNTER)
             return
         self._begin(day, second)
         if self._pulses.count or not self._board.at_rest():
-            self._trip(START)
+            self._trip(_CHECK_START)
 
     def move(self, day, second, by):
         """Local time has been set, or has followed the RTC, and pump time with it by so many seconds."""
@@ -108,7 +111,7 @@ class Guard:
         self._poll(self._tick.steps())
         _, seconds, dose_nl, _, kind, index = unpack_from("<IIIHBB", record)
         if not self._evidence.demand.allows(kind, index, dose_nl, seconds):
-            self._trip(BOLUS)
+            self._trip(_CHECK_BOLUS)
         self._boluses.begin(kind, dose_nl, seconds, record[_SUSPENDS])
         self._close()
         return not self._tripped
@@ -119,14 +122,12 @@ class Guard:
             self._begin(*self._tick.local_time())
             self._board.cut(False)
 
-    # -- beginnings -------------------------------------------------------------------------------------------
-
     def _begin(self, day, second):
         """With what is there now; no train is under way."""
         self._day, self._second = day, second
-        self._tripped = NONE
+        self._tripped = 0
         self._tick.begin()
-        self._boluses = guard_bolus.Boluses()
+        self._boluses = guard_flow.Boluses()
         steps = self._tick.steps()
         self._pulses.begin(steps)
         self._evidence.permitted = self._tick.is_running()
@@ -150,7 +151,7 @@ class Guard:
             self._boluses.drop()
         self._close_still()
         if found & guard_records.CONTRADICTION:
-            self._trip(BOOKS)
+            self._trip(_CHECK_BOOKS)
 
     def _rescale(self, steps):
         """Another calibration, and perhaps a ledger that has begun anew. Nothing flows, but trains may be under way."""
@@ -174,8 +175,6 @@ class Guard:
             self._limit()
             self._close_still()
 
-    # -- every period -----------------------------------------------------------------------------------------
-
     def look(self, late):
         """Once a frame, before the tick."""
         self._pulses.look()
@@ -187,7 +186,7 @@ class Guard:
             self._stay()
             return
         if not self._pulses.take():
-            self._trip(COUNTER)
+            self._trip(_CHECK_COUNTER)
             return
         seconds = 1 + late // 1_000
         steps = self._tick.steps()
@@ -224,12 +223,12 @@ class Guard:
         """What was made and what is owed: the number of a check that fails, or 0."""
         evidence = self._evidence
         if steps > (evidence.allowed if evidence.runs else self._pulses.commanded):
-            return RESERVED
+            return _CHECK_RESERVED
         check = self._pulses.check(steps)
         if check:
             return check
         if not evidence.step:
-            return NONE
+            return 0
         pulses = self._pulses.newest
         volume = pulses * evidence.step
         if self._boluses.prime_pl:
@@ -239,9 +238,9 @@ class Guard:
             return check
         owed = self._tick.owed(steps - self._pulses.made, evidence.step)
         if owed > self._slack + demanded - volume:
-            return DEMAND
+            return _CHECK_DEMAND
         self._slack = owed
-        return NONE
+        return 0
 
     def _compare(self, seconds, late, lost):
         """Variables of the tick with its own reckoning: the number of a check that fails, or 0."""

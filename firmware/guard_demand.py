@@ -132,7 +132,7 @@ class Demand:
         self._lowest = lowest
 
     def demanded(self, day, second, seconds, lost, boluses):
-        """What so many seconds from a local time on have demanded, 1/432 pL. boluses: guard_bolus.Boluses. Of a late
+        """What so many seconds from a local time on have demanded, 1/432 pL. boluses: guard_flow.Boluses. Of a late
         tick's seconds the last two are dosed."""
         total = 0
         while seconds > 0:

@@ -2,8 +2,15 @@
 
 from micropython import const
 
-from firmware.guard_checks import BOOKS, NONE, RATE, TIME, UNDER
+# Numbers of checks: events.NAMES
+_CHECK_BOOKS = const(11)
+_CHECK_RATE = const(9)
+_CHECK_TIME = const(10)
+_CHECK_UNDER = const(13)
+_CHECK_PULSES = const(2)
+_CHECK_SILENT = const(4)
 
+_U32 = 0xFFFFFFFF
 _REM = const(432)  # 1 nL/day is 5/432 pL a second
 _FLOW = const(5)
 _RUNNING = const(0)  # of ledger.state
@@ -57,18 +64,18 @@ class Tick:
         cascade, ledger = self._cascade, self._ledger
         given = cascade.rate
         if cascade.flow_pl * _REM + cascade.flow_rem != given * _FLOW:
-            return RATE
+            return _CHECK_RATE
         is_running = self.is_running()
         is_on = self._dosing.mode == _ON
         if rate >= 0 and not cascade.pl_per_step == ledger.pl_per_step == pl_per_step:
-            return BOOKS
+            return _CHECK_BOOKS
         if is_on and (not is_running or given > rate >= 0):
-            return RATE
+            return _CHECK_RATE
         if not (is_running and (given < rate if is_on else rate > 0)):
             self._low_s = 0
-            return NONE
+            return 0
         self._low_s += seconds
-        return UNDER if self._low_s > _UNDER_S else NONE
+        return _CHECK_UNDER if self._low_s > _UNDER_S else 0
 
     def check_time(self, day, second, seconds, late):
         """Local time, and whether frames have come faster than seconds: the number of a check that fails, or 0."""
@@ -80,8 +87,67 @@ class Tick:
             self._ahead += self._board.ticks_diff(now, self._ticks) - 1_000 * seconds
         self._ticks = now
         fits = self._dosing.day == day and self._dosing.second == second
-        return NONE if fits and self._ahead >= -_EARLY_MS else TIME
+        return 0 if fits and self._ahead >= -_EARLY_MS else _CHECK_TIME
 
     def sum(self):
         """A number that changes with every single bit of its own."""
         return self._ticks + self._ahead + self._is_first + self._low_s
+
+
+class Pulses:
+    """`made`: pulses so far, on the ledger's scale. `newest`: those of a frame. `commanded`: what the ledger had
+    counted a frame ago.
+
+    The counter is looked at right before each tick: every word of the tick before has come to its end by then, in time,
+    so that no pulse can hide among those that are still to come.
+    """
+
+    def __init__(self, counter):
+        """counter: read() tells the pulses since the start, modulo 2**32, or raises OSError."""
+        self._counter = counter
+        self.count = 0  # pulses, as the counter showed them last
+        self._seen = None  # what it shows now
+        self.begin(0)
+
+    def begin(self, steps):
+        """No train is under way, and so many steps were commanded in all."""
+        self.made = self.commanded = self._before = steps
+        self.newest = 0
+
+    def rescale(self, steps):
+        """The ledger counts otherwise from here on: so many steps by now. Trains may be under way."""
+        under_way = self.commanded - self.made
+        self.begin(steps)
+        self.made = self._before = steps - under_way
+
+    def look(self):
+        """Read the counter."""
+        try:
+            self._seen = self._counter.read()
+        except OSError:
+            self._seen = None
+
+    def take(self):
+        """Count the pulses that look() has found. Returns whether the counter has answered."""
+        count = self._seen
+        self._seen = None
+        if count is None:
+            return False
+        self.newest = count - self.count & _U32
+        self.count = count
+        self.made += self.newest
+        return True
+
+    def check(self, steps):
+        """So many steps are commanded by now: the number of a check that fails, or 0. What was commanded two ticks ago
+        must have been made: a train ends before the next tick but one."""
+        if self.made > self.commanded:
+            return _CHECK_PULSES
+        if self.made < self._before:
+            return _CHECK_SILENT
+        self._before, self.commanded = self.commanded, steps
+        return 0
+
+    def sum(self):
+        """A number that changes with every single bit of it."""
+        return self.count + self.made + self.commanded + self._before

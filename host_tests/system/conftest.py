@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from firmware.events import NAMES
 from firmware.guard import Guard
-from firmware.guard_checks import CHECKS
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def guard_trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     trip = Guard._trip
 
     def noted(guard: Guard, check: int) -> None:
-        trips.append(CHECKS[check])
+        trips.append(NAMES["check"][check])
         trip(guard, check)
 
     monkeypatch.setattr(Guard, "_trip", noted)

@@ -10,7 +10,7 @@ from typing import Any
 
 from firmware import alarms
 from firmware.app import App
-from firmware.guard_checks import CHECKS
+from firmware.events import NAMES
 from thecal.models.bench import PumpConfig
 from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot
 from thecal.powercut.whole_pump import Board
@@ -88,7 +88,7 @@ class Pump:
 
         def noted(check: int, pulses: int, allowed: int) -> None:
             assert not self.board.train._powered
-            self.trips.append(CHECKS[check])
+            self.trips.append(NAMES["check"][check])
             self.tripped_us = self.board.now_us
             report(check, pulses, allowed)
 

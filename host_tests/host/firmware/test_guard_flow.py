@@ -7,8 +7,7 @@ from random import Random
 
 import pytest
 
-from firmware.guard_bolus import Boluses
-from firmware.guard_flow import Flow
+from firmware.guard_flow import Boluses, Flow
 
 PATIENT, CLINICIAN, SCHEDULED, PRIME = range(4)
 
