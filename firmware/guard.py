@@ -134,7 +134,6 @@ class Guard:
         self._evidence.forget(steps)
         self._poll(steps)
         self._follow(steps, 0)
-        self._take_up(steps)
         self._close()
 
     def _poll(self, steps):
@@ -157,10 +156,6 @@ class Guard:
         """Another calibration, and perhaps a ledger that has begun anew. Nothing flows, but trains may be under way."""
         self._pulses.rescale(steps)
         self._flow.scale(self._evidence.step, self._evidence.max_rate)
-        self._take_up(steps)
-
-    def _take_up(self, steps):
-        """What is owed is taken as it is."""
         self._slack = self._tick.owed(steps - self._pulses.made, self._evidence.step)
 
     def _limit(self):

@@ -222,3 +222,33 @@ def test_state_that_has_changed_by_itself_is_found_whoever_looks_first(act: str)
     else:
         assert "error" in pump.say("bolus 1 uL over 1 min", 0.3)
     assert pump.trips == ["self"]
+
+
+@pytest.mark.requirement("F11", "R18")
+def test_after_clear_it_reads_everything_anew_and_watches_the_time_again():
+    pump = Pump().start().run(30)
+    pump.guard._evidence.allowed += 1_000
+    pump.guard._evidence.pl += 1
+    pump.run(6)
+    assert pump.trips == ["self"]
+    assert "stays" not in pump.say("clear")
+    assert "ok" in pump.say("resume", 60)
+    book = pump.app.ledger
+    assert pump.guard._evidence.allowed == book.counted + book.reserved
+    assert pump.guard._evidence.pl == book.pl_per_step
+    assert pump.trips == ["self"]
+    add("_executive._due", -200)(pump)
+    pump.run(2)
+    assert pump.trips == ["self", "time"]
+
+
+@pytest.mark.requirement("F11", "I8")
+def test_for_three_frames_after_a_trip_the_cause_counts_as_there():
+    pump = Pump().start().run(30).to_frame()
+    pump.counter.extra += 1
+    pump.to_frame()
+    assert pump.trips
+    for frame in range(3):
+        assert pump.app.alarms.present, frame
+        pump.to_frame()
+    assert not pump.app.alarms.present

@@ -7,12 +7,13 @@ from pump import make, task, when_done
 from ticks import Tagger
 
 _SETTLED = 30  # frames after which the log has been looked through and the events of the start are stored
+_EVERY = 10  # frames between two collections
 
 
 def run(frames, spoil=0):
-    """Watch `frames` (over 30) control ticks, the collector switched off. Reports for each the bytes allocated and its
-    tag, in how many the heap was locked, the garbage that the pump makes in a second and the time that a collection of
-    it takes.
+    """Watch `frames` (over 30) control ticks. Once the pump has settled, only this probe collects, between ticks. Says
+    of each the bytes allocated and its tag, in how many the heap was locked, the garbage that the pump makes in a
+    second and the time that a collection of it takes.
 
     spoil: bytes that the tick is made to allocate, to see that this would not pass unnoticed.
     """
@@ -20,13 +21,17 @@ def run(frames, spoil=0):
     meter = Meter(frames)
     tagger = Tagger(application)
     locked = [0]
-    whole = [0]
+    whole = [0, 0]  # in use after the last collection; garbage that was collected since the pump has settled
     _watch_lock(application, locked, spoil)
     row = task(application, "dose")
     inner = row.run
 
     def watched(late):
-        if meter.used == _SETTLED:
+        if meter.used >= _SETTLED and meter.used % _EVERY == 0:
+            if meter.used > _SETTLED:
+                whole[1] += gc.mem_alloc() - whole[0]
+            gc.disable()
+            gc.collect()
             whole[0] = gc.mem_alloc()
         tagger.look()
         before = gc.mem_alloc()
@@ -36,7 +41,7 @@ def run(frames, spoil=0):
     row.run = watched
 
     def report():
-        garbage = gc.mem_alloc() - whole[0]
+        garbage = whole[1] + gc.mem_alloc() - whole[0]
         began = ticks_us()
         gc.collect()
         pause = ticks_diff(ticks_us(), began)
@@ -45,8 +50,6 @@ def run(frames, spoil=0):
         meter.report("samples")
 
     when_done(application, meter, report)
-    gc.collect()
-    gc.disable()
     application.run()
 
 
