@@ -103,6 +103,7 @@ class Guard:
         self._open()
         self._poll(self._tick.steps())
         self._evidence.permitted = True
+        self._close()
         self._close_still()
 
     def begins(self, record):
@@ -240,6 +241,5 @@ class Guard:
     def _compare(self, seconds, late, lost):
         """Variables of the tick with its own reckoning: the number of a check that fails, or 0."""
         evidence, tick = self._evidence, self._tick
-        known = evidence.runs and evidence.pl
-        rate = evidence.demand.rate(self._day, self._second, lost) if known else -1
+        rate = evidence.demand.rate(self._day, self._second, lost) if evidence.pl else -1
         return tick.check_time(self._day, self._second, seconds, late) or tick.compare(rate, evidence.pl, seconds)
