@@ -95,8 +95,8 @@ class Tick:
 
 
 class Pulses:
-    """`made`: pulses so far, on the ledger's scale. `newest`: those of a frame. `commanded`: what the ledger had
-    counted a frame ago.
+    """`made`: pulses so far, on the ledger's scale. `newest`: those of a frame, but for those of trains that an
+    older calibration has commanded. `commanded`: what the ledger had counted a frame ago.
 
     The counter is looked at right before each tick: every word of the tick before has come to its end by then, in time,
     so that no pulse can hide among those that are still to come.
@@ -112,13 +112,14 @@ class Pulses:
     def begin(self, steps):
         """No train is under way, and so many steps were commanded in all."""
         self.made = self.commanded = self._before = steps
-        self.newest = 0
+        self.newest = self._older = 0
 
     def rescale(self, steps):
         """The ledger counts otherwise from here on: so many steps by now. Trains may be under way."""
         under_way = self.commanded - self.made
         self.begin(steps)
         self.made = self._before = steps - under_way
+        self._older = under_way
 
     def look(self):
         """Read the counter."""
@@ -133,9 +134,12 @@ class Pulses:
         self._seen = None
         if count is None:
             return False
-        self.newest = count - self.count & _U32
+        pulses = count - self.count & _U32
         self.count = count
-        self.made += self.newest
+        self.made += pulses
+        older = min(pulses, self._older)
+        self._older -= older
+        self.newest = pulses - older
         return True
 
     def check(self, steps):
@@ -150,4 +154,4 @@ class Pulses:
 
     def sum(self):
         """A number that changes with every single bit of it."""
-        return self.count + self.made + self.commanded + self._before
+        return self.count + self.made + self.commanded + self._before + self._older
