@@ -11,6 +11,7 @@ from course_rig import device_rx
 from firmware import course
 from firmware.calibration import Calibration
 from firmware.guard_demand import Demand
+from firmware.guard_flow import Boluses
 from thecal.demand import weekly_rates
 from thecal.models.bench import PumpConfig
 from thecal.prescription import RateRange
@@ -79,6 +80,21 @@ def test_the_guard_finds_the_rate_of_every_minute_of_a_week(seed: int):
         day, second = 9_557 + minute // 1_440, 60 * (minute % 1_440) + seed
         assert demand.rate(day, second, 0) == rate
         assert demand.rate(day, second, 1) == (lowest or rate)
+
+
+@pytest.mark.requirement("F11", "F2", "R17")
+def test_a_late_tick_over_midnight_demands_the_rates_of_its_last_two_seconds():
+    period = {"days": "tue", "from": "00:00", "to": "01:00", "rate": "2 mL/day"}
+    demand = taken(device_rx(mode="flex", period=[period]))
+    one, two = 5_000_000, 10_000_000
+    for begin, seconds, wanted in (
+        (86_399, 1, one),
+        (86_399, 2, one + two),
+        (86_398, 3, one + two),
+        (86_397, 2, 2 * one),
+        (86_397, 5, 2 * two),
+    ):
+        assert demand.demanded(9_557, begin, seconds, 0, Boluses()) == wanted
 
 
 @pytest.mark.requirement("F11", "F5", "F7")

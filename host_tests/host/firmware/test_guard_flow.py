@@ -19,7 +19,9 @@ def test_a_bolus_set_aside_flows_on_after_the_other_and_each_gives_its_whole_dos
     given = [flows.second(True)]
     given += [flows.second(True) for _ in range(3)]
     flows.begin(PATIENT, 10, 3, 1)
-    given += [flows.second(True) for _ in range(1 + 3 + 3)]
+    for _ in range(1 + 3 + 3):
+        assert flows.flow
+        given.append(flows.second(True))
     assert not flows.flow
     floors = [1_000_000 * second // 7 for second in range(8)]
     first = [later - before for before, later in pairwise(floors)]

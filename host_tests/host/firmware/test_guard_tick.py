@@ -133,6 +133,9 @@ def test_a_step_leaves_its_window_with_its_slot(hour: bool, slots: int, slot_s: 
     flow.limit(1_000 if hour else 0, 0 if hour else 1_000, 25_000, 0)
     window = flow._hour if hour else flow._day
     assert window.most == 42
+    flow.limit(1_000_000, 2_000_000, 25_000, 0)
+    assert (flow._hour.most, flow._day.most) == (40_002, 80_002)
+    flow.limit(1_000 if hour else 0, 0 if hour else 1_000, 25_000, 0)
     assert not flow.add(0, 42, 1)
     for _ in range(slots * slot_s - 2):
         assert not flow.add(0, 0, 1)
