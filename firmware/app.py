@@ -10,6 +10,7 @@ from firmware.diary import Diary
 from firmware.dosing import HELD, OFF, ON, Dosing
 from firmware.eventlog import EventLog
 from firmware.executive import FRAME_MS, Executive, Task
+from firmware.guard import Guard
 from firmware.later import Later
 from firmware.motion import Motion
 from firmware.operations import Operations
@@ -56,6 +57,8 @@ class App:
         self.alarms = Alarms(self.log.log, self._seconds)
         self.missed = missed.Missed(self.ledger, self.log.log)
         self.dosing = Dosing(self.cascade, self.ledger, board.train)
+        watched = self.alarms, alarms.GUARD, alarms.RTC_LOST
+        self.guard = Guard(board, self.records, self.dosing, watched, self._guard_tripped)
         self.wallclock = WallClock(board.rtc, board)
         self.diary = Diary(Ring(board.eeprom, layout.DIARY_FIRST, layout.DIARY_PAGES, DIARY, retired))
         self.signals = Signals(board)
@@ -80,7 +83,13 @@ class App:
         self._clock_failures = 0
         self._executive = Executive(
             board,
-            (Task("dose", self._dose), Task("keep", self._keep), Task("reserve", self._reserve)),
+            (
+                Task("pulses", self.guard.look),
+                Task("dose", self._dose),
+                Task("guard", self.guard.run),
+                Task("keep", self._keep),
+                Task("reserve", self._reserve),
+            ),
             (
                 Task("clock", self._check_clock, every=_CLOCK_FRAMES, deadline=_CLOCK_FRAMES + 3),
                 Task("level", self.reservoir.sense, every=_LEVEL_FRAMES, deadline=_LEVEL_FRAMES + 3),
@@ -167,6 +176,12 @@ class App:
         """The watchdog is fed no more. Nothing runs until it bites, so that what is missed is known."""
         self.board.note(ending, task)
         self.board.starve()
+
+    def _guard_tripped(self, check, pulses, allowed):
+        """The guard has cut DRIVE."""
+        self.log.log("guard", check=check, pulses=pulses, allowed=allowed)
+        self.alarms.raise_(alarms.GUARD)
+        self.apply()
 
     # -- tasks ------------------------------------------------------------------------------------------------
 

@@ -227,6 +227,7 @@ class Board:
         self.watchdog, self.reset_cause, self.ended = _armed
         self._drive = Pin(_DRIVE, Pin.OUT, value=0)
         self._driven = 0  # what DRIVE was told
+        self._cut = False
         Pin(_DIR, Pin.OUT, value=0)
         self._led = Pin(_LED, Pin.OUT, value=0)
         self._buzzer = None  # machine.PWM while it sounds
@@ -290,9 +291,19 @@ class Board:
         restart()
 
     def drive(self, on):
-        """Power the motor driver, or cut it."""
-        self._driven = 1 if on else 0
+        """Power the motor driver, or cut it. While the guard cuts it, nobody can power it."""
+        self._driven = 1 if on and not self._cut else 0
         self._drive.value(self._driven)
+
+    def cut(self, on):
+        """The guard cuts the motor's power, or no longer does."""
+        self._cut = on
+        if on:
+            self.drive(False)
+
+    def at_rest(self):
+        """Whether DRIVE and STEP are low, read back from their pins."""
+        return not (self._drive.value() or self._step.value())
 
     # -- what the self-test reads back ------------------------------------------------------------------------
 

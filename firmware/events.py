@@ -56,6 +56,7 @@ TABLE = (
     ("temperature", "high", ("celsius", "die_celsius")),
     ("run_ended", "medium", ("ending", "task", "error")),
     ("self_test", "high", ("test",)),
+    ("guard", "high", ("check", "pulses", "allowed")),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
 NAMES = {
@@ -93,6 +94,24 @@ NAMES = {
     "explanation": ("none", "spilled", "sampled", "leak", "pump", "other"),
     "afterwards": ("minimum", "stopped"),
     "alarm": [row[0] for row in ALARMS],
+    "check": (
+        "none",
+        "counter",
+        "pulses",
+        "reserved",
+        "silent",
+        "ceiling",
+        "max_per_hour",
+        "max_per_day",
+        "demand",
+        "rate",
+        "time",
+        "books",
+        "bolus",
+        "under",
+        "self",
+        "start",
+    ),
 }
 HEX = ("digest",)
 _HEAD = "<HHIB"  # code, day, second, hundredth

@@ -70,6 +70,7 @@ class Operations:
         self.log.log("stop_end")
 
     def _run_again(self):
+        self._app.guard.permit()
         self._app.ledger.state = ledger.RUNNING
         self._app.alarms.gone(alarms.STOPPED_48H)
         self._state_changed()
@@ -93,6 +94,7 @@ class Operations:
         if repeated and not app.alarms.active & 1 << alarms.ALARM_REPEATED:
             raise ValueError("clear repeated: alarm_repeated is not active; `clear` does")
         stay = app.alarms.clear(repeated)
+        app.guard.cleared()
         self._state_changed()
         lines = ["stays: " + code for code in stay]
         return [line + (", until `clear repeated`" if line.endswith(_REPEATED) else "") for line in lines]
@@ -184,6 +186,7 @@ class Operations:
         app.log.log(code, by_s=by)
         before = app.dosing.day, app.dosing.second
         app.dosing.set_time(day, second)
+        app.guard.move(day, second, by if code == "clock_step" else 0)
         app.ledger.note(day, second, app.cascade)  # so that a reset finds the clock where it left it
         if code == "clock_set":
             app.therapy.scheduled.clock_moved(*before)

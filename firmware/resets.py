@@ -31,6 +31,7 @@ TASKS = (
     "check",
     "temperature",
     "guard",
+    "pulses",
 )
 START = const(1)
 SELF_TEST = const(2)

@@ -49,6 +49,7 @@ def start(app):
     app.battery.start()
     app.temperature.start()
     app.must_record = True
+    app.guard.start(day, second)
     app.apply()
     app.dosing.begin_second()
     app.ledger.note(day, second, app.cascade)  # the record makes the scratch registers valid: all four of them

@@ -166,6 +166,8 @@ class Therapy:
         except OSError as error:
             app.log.log("write_failed", record=_RECORD_BOLUS)
             raise limits.Denied(limits.WRITE_FAILED, "bolus: the EEPROM refused it (%s); none is given" % error)
+        if not app.guard.begins(history.mirror.payload):
+            raise limits.Denied(limits.ALARM, "bolus: the guard knows of none like it; none is given")
         self._flowing = Given(history.recent[-1])
         self._aside = before
         if before is not None and suspends:

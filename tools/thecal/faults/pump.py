@@ -102,7 +102,7 @@ class FaultBoard(Board):
         """It knows them."""
         self.bench.unbooked = 0
 
-    def note(self, ending: int, *_: Any) -> None:
+    def note(self, ending: int, task: int) -> None:
         """Why this run ends."""
         self.bench.noted = ending
 

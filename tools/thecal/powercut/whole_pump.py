@@ -54,6 +54,7 @@ class Board:
         self.train = Train(self, snapshot.steps)
         self.counter = self.train
         self.rotor = Rotor(self.train)
+        self._cut = False
         self.scratch = list(snapshot.scratch)
         self.reset_cause = snapshot.cause
         self.ended = (0, 0, 0)
@@ -127,7 +128,16 @@ class Board:
         self._bite_us = self.now_us + WATCHDOG_US
 
     def drive(self, on: Any) -> None:
-        self.train.power(bool(on))
+        self.train.power(bool(on) and not self._cut)
+
+    def cut(self, on: bool) -> None:
+        self._cut = on
+        if on:
+            self.train.power(False)
+
+    @staticmethod
+    def at_rest() -> bool:
+        return True
 
     def millivolts(self, channel: int) -> int:
         """A full battery, no pressure, a cool processor, and the level of what is really left."""
@@ -157,8 +167,7 @@ class Board:
     def mark(task: int) -> None:
         """Nobody asks after a hang."""
 
-    @staticmethod
-    def note(ending: int, task: int) -> None:
+    def note(self, ending: int, task: int) -> None:
         """Nor after any other end."""
 
     def starve(self) -> None:
