@@ -1,7 +1,7 @@
 """The application: wires the modules together, starts the pump and runs the task table."""
 
-# prescription comes before startup, which needs it by way of others: imports nested less deep leave more of the stack.
-from firmware import alarms, layout, ledger, missed, prescription, startup  # noqa: F401
+# prescription comes before those that need it by way of others: imports nested less deep leave more of the stack.
+from firmware import alarms, layout, ledger, missed, prescription  # noqa: F401
 from firmware.alarms import Alarms
 from firmware.battery import Battery
 from firmware.console import Console
@@ -11,7 +11,8 @@ from firmware.dosing import HELD, OFF, ON, Dosing
 from firmware.eventlog import EventLog
 from firmware.executive import FRAME_MS, Executive, Task
 from firmware.guard import Guard
-from firmware.later import Later
+from firmware.image import forget
+from firmware.later import Later, load
 from firmware.motion import Motion
 from firmware.operations import Operations
 from firmware.pages import DIARY, EVENT, FAULT
@@ -35,6 +36,7 @@ _EEPROM_DEAD_MS = 5_000
 _LEVEL_FRAMES = 4  # an empty reservoir is to be noticed within 10 s
 _BATTERY_FRAMES = 30  # a mean of ten samples within 15 min
 _CHECK_FRAMES = 5
+_ONCE = ("startup", "interrupted")  # modules that nobody needs once the first frame is planned
 
 
 class App:
@@ -72,9 +74,9 @@ class App:
         self.temperature = Temperature(self)
         self.operations = Operations(self)
         self.selftest = SelfTest(self)
-        self.programming = None  # programming.Programming, once it is loaded
         self.console = Console(board)
-        self._later = Later(self)
+        self.later = Later(self)
+        self._is_loading = True  # what comes with the pump, once it doses
         self.frame = 0  # ticks_ms of the start of the current frame
         self.stop_left = 0  # seconds that a timed stop still lasts
         self.stopped_for = 0  # seconds since a plain stop began
@@ -89,6 +91,7 @@ class App:
                 Task("guard", self.guard.run),
                 Task("keep", self._keep),
                 Task("reserve", self._reserve),
+                Task("room", board.make_room),
             ),
             (
                 Task("clock", self._check_clock, every=_CLOCK_FRAMES, deadline=_CLOCK_FRAMES + 3),
@@ -111,7 +114,8 @@ class App:
 
     def start(self):
         """Bring the pump up; its first frame is planned."""
-        startup.start(self)
+        load("startup").start(self)
+        forget(_ONCE)
         self._executive.start(self.board.ticks_add(self.frame, FRAME_MS))
 
     # -- state ------------------------------------------------------------------------------------------------
@@ -304,12 +308,13 @@ class App:
     def _background(self, console_input):
         """LED, console and log, between the tasks; instead of the console, what only that needs as long as it is not
         loaded. Returns the longest time (ms) until the next turn."""
-        if self._later is None:
-            patience = self.console.work(console_input)
-        else:
+        if self._is_loading:
             patience = 0
-            if not self._later.work():
-                self._later = None
+            self._is_loading = self.later.work()
+        else:
+            patience = self.console.work(console_input)
+            if self.console.idle:
+                self.later.tidy()
         patience = min(patience, self.signals.blink())
         if self.log.idle:
             return patience

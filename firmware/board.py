@@ -33,6 +33,7 @@ _STILL_MS = const(1_000)  # edges of the button within a second of each other be
 _EDGES_MASK = const(0xFFFF)
 _GC_IMPORTING = const(65_536)
 _GC_WHEN_FULL = const(-1)
+_ROOM = const(8_192)  # bytes; more than a second leaves behind, unless an operator has much to ask
 _I2C_HZ = const(400_000)
 _I2C_TIMEOUT_US = const(5_000)  # of a whole transfer; the longest, a page, takes 1.7 ms
 _WATCHDOG_MS = const(5_000)  # a start takes up to 2.7 s, with a bus that fails 4.3 s; RP2040's limit is 8,388 ms
@@ -277,6 +278,12 @@ class Board:
     mark = staticmethod(mark)
     unbooked = staticmethod(unbooked)
     booked = staticmethod(booked)
+
+    def make_room(self, late):
+        """A task: collect what the heap holds for nothing, before it is full. It would be collected where it gets full
+        otherwise, for 30 ms: perhaps on the way to the tick."""
+        if gc.mem_free() < _ROOM:
+            gc.collect()
 
     def feed(self):
         """Feed the watchdog. Called by the supervisor only."""

@@ -5,41 +5,6 @@ No command waits: what needs the EEPROM for long (log) is a generator that the c
 
 from firmware import status, units
 
-_HELP = (
-    "help                        this list",
-    "status                      what the pump is doing, as key: value lines",
-    "log [COUNT]                 the newest events, oldest first",
-    "program show                the prescription in force, and what is staged",
-    "program history             that one and those it replaced, newest first",
-    "program stage begin         a new one; then `program stage KEY WORDS` with",
-    "                            patient, drug, concentration, mode, basal, period,",
-    "                            scheduled_bolus, patient_bolus, max_per_hour,",
-    "                            max_per_day",
-    "program stage end DIGEST    compute, check, compare with the host's digest",
-    "program confirm FIELD VALUE retype a warning; a commit needs each of them",
-    "program commit DIGEST       put what is staged in force",
-    "program discard             forget what is staged",
-    "calibrate show | set KEY N | commit | discard",
-    "stop | stop for N UNIT      stop delivery, until `resume` or for up to 60 min",
-    "resume                      start delivery",
-    "clear | clear repeated      end the alarms whose cause is gone",
-    "silence                     no sound of alarms for up to 2 min",
-    "bolus N UNIT over N UNIT    a clinician bolus beside the basal rate",
-    "bolus ... confirm           the same, beyond the drug's soft limit",
-    "bolus cancel                end every bolus",
-    "dose                        the patient bolus, as by the button",
-    "prime show | prime          what fills tubing and catheter; do it",
-    "bridge | bridge cancel      the bridge to another drug or concentration",
-    "trial                       the trial and its scores",
-    "trial start N UNIT then minimum|stopped",
-    "                            what is staged, in force for 1 h to 14 d",
-    "trial keep | discard | end  stage what was tried, or what was before; end now",
-    "score [pain N] [spasticity N] [EFFECT...]",
-    "refill N UNIT [measured N UNIT] [because WORD]",
-    "                            what it holds now, and what was withdrawn",
-    "service battery             a new battery is fitted",
-    "clock | clock set YYYY-MM-DDThh:mm:ss",
-)
 _LOG_DEFAULT = 20
 _STOP_MAX_S = 3_600
 _BOLUS = ", as in `bolus NUMBER UNIT over NUMBER UNIT`; or `cancel`"
@@ -56,7 +21,7 @@ class Commands:
             "help": self._help,
             "status": self._status,
             "log": self._log,
-            "program": app.programming.program,
+            "program": self._program,
             "calibrate": self._calibrate,
             "stop": self._stop,
             "resume": self._resume,
@@ -80,9 +45,16 @@ class Commands:
             raise ValueError("%s: no such command; `help` lists them" % words[0])
         return verb(words[1:])
 
+    def prepare(self, verb):
+        """Load a module that this command needs. Returns False once there is none left."""
+        return self._pump.later.prepare(verb)
+
+    def _program(self, words):
+        return self._pump.later.part("programming").program(words)
+
     def _help(self, words):
         _expect(not words, "help", "no words after it")
-        return _HELP
+        return self._pump.later.part("guide").LINES
 
     def _status(self, words):
         _expect(not words, "status", "no words after it")
@@ -94,18 +66,18 @@ class Commands:
         return self._app.log.newest(count)
 
     def _calibrate(self, words):
-        app = self._app
+        calibrating = self._pump.later.part("calibrating")
         verb = words[0] if words else ""
         if verb == "show" and len(words) == 1:
-            return app.calibrating.show()
+            return calibrating.show()
         if verb == "set" and len(words) == 3:
-            app.calibrating.stage(words[1], words[2])
+            calibrating.stage(words[1], words[2])
             return ()
         if verb == "commit" and len(words) == 1:
-            app.calibrating.commit()
+            calibrating.commit()
             return ()
         if verb == "discard" and len(words) == 1:
-            app.calibrating.staged = {}
+            calibrating.staged = {}
             return ()
         raise ValueError("calibrate: show, set KEY NUMBER, commit or discard is needed")
 

@@ -31,16 +31,25 @@ class Console:
         self._bad = None  # why the line being read will be refused
         self._output = bytearray(_OUTPUT_MAX)
         self._used = 0
+        self._command = None  # its words, until what it needs is loaded
         self._lines = None  # generator of further lines of a long answer
         self._after_cr = False
         self.refused = 0
         self.dropped = 0
 
+    @property
+    def idle(self):
+        """Whether nothing is to be done, as long as nothing comes in."""
+        return not self._used and self._lines is None and self._command is None
+
     def work(self, console_input):
         """Handle a bounded amount of input, if any waits, and of output. Returns the longest time (ms) until it must
         run again."""
-        if not console_input and not self._used and self._lines is None:
+        if not console_input and self.idle:
             return _NEVER_MS
+        if self._command is not None:
+            self._run(self._command)
+            return 0
         read = self._board.read_byte
         more = True
         for _ in range(_BYTES_PER_TURN):
@@ -93,11 +102,20 @@ class Console:
         if bad is not None:
             self._refuse(bad)
             return False
-        try:
-            self._lines = iter(self.commands.run(text.split()))  # pyright: ignore[reportAttributeAccessIssue]
-        except Exception as error:  # noqa: BLE001 - see _fail
-            self._fail(error)
+        self._run(text.split())
         return True
+
+    def _run(self, words):
+        """Run a command; or load one module that it needs, and go on in the next turn."""
+        self._command = words
+        try:
+            if self.commands.prepare(words[0]):  # pyright: ignore[reportAttributeAccessIssue]
+                return
+            self._command = None
+            self._lines = iter(self.commands.run(words))  # pyright: ignore[reportAttributeAccessIssue]
+        except Exception as error:  # noqa: BLE001 - see _fail
+            self._command = None
+            self._fail(error)
 
     def _refuse(self, reason):
         self.refused += 1

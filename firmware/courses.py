@@ -26,7 +26,6 @@ class Courses:
         self._app = app
         self.bridging = Bridging(app)
         self.trials = Trials(app)
-        self.priming = None  # priming.Priming, once it is loaded
         self._begun = None  # the Course that at_commit() made last, until it is in force and logged
         self._begins_bridge = self._ends_trial = False  # whether it does
         self._bridged_nl = -1  # what the bridge that it ends has given, nL; -1: it ends none
@@ -174,7 +173,8 @@ class Courses:
         """`prime`, `prime show`. Returns lines for the operator."""
         if words not in ([], ["show"]):
             raise ValueError("prime: nothing or `show` after it")
-        return self.priming.lines() if words else self.priming.give()  # pyright: ignore[reportAttributeAccessIssue]
+        priming = self._app.later.part("priming")
+        return priming.lines() if words else priming.give()
 
     def bridge(self, words):
         """`bridge`, `bridge cancel`. Returns lines for the operator."""

@@ -63,7 +63,7 @@ def _hash(path, buffer):
 
 class Modules:
     """The modules of the application as a file system that only an import reads. Their file begins with the length of
-    its index (two bytes, low one first) and the index, `/name.mpy length` for each; the modules follow in that order.
+    its index (two bytes, low one first) and the index, ` /name.mpy:begin:length` for each.
     """
 
     def __init__(self, path):
@@ -71,14 +71,7 @@ class Modules:
         self._path = path
         self.whole = True  # whether a module may take as much of the heap as it is long
         self._file = open(path, "rb")  # noqa: SIM115 - umount() closes it
-        length = int.from_bytes(self._file.read(2), "little")
-        words = self._file.read(length).decode().split()
-        self._places = {}
-        at = 2 + length
-        for index in range(0, len(words), 2):
-            size = int(words[index + 1])
-            self._places[words[index]] = at, size
-            at += size
+        self._index = self._file.read(int.from_bytes(self._file.read(2), "little"))
         self._absent = OSError(_ENOENT)
 
     def mount(self, readonly, mkfs):
@@ -90,16 +83,25 @@ class Modules:
 
     def stat(self, path):
         """What an import asks of each name that a module might have."""
-        if path in self._places:
-            return _FILE
-        raise self._absent
+        if self._find(path) < 0:
+            raise self._absent
+        return _FILE
+
+    def _find(self, path):
+        """Where in the index the place of a module begins; -1: it is not there."""
+        name = " %s:" % path
+        at = self._index.find(name.encode())
+        return at + len(name) if at >= 0 else -1
 
     def open(self, path, mode):
         """A module: read, which is faster, or to be read in small pieces."""
-        at, size = self._places[path]
+        found = self._find(path)
+        end = self._index.find(b" ", found)
+        at, size = self._index[found : end if end >= 0 else len(self._index)].split(b":")
+        at = int(at)
         if self.whole:
             self._file.seek(at)
-            return io.BytesIO(self._file.read(size))
+            return io.BytesIO(self._file.read(int(size)))
         file = open(self._path, "rb")  # noqa: SIM115 - the import closes it
         file.seek(at)
         return file
@@ -124,10 +126,12 @@ def in_pieces():
         gc.collect()
 
 
-def release():
-    """All modules are loaded: no more can be, and the memory that it took is free."""
-    global _mounted
-    if _mounted is not None:
-        os.umount(_POINT)
-        _mounted = None
-        gc.collect()
+def forget(names):
+    """These modules of the application are needed no more: their memory is free once nobody holds anything of them. A
+    further import loads them again. Without an image (on CPython) they stay."""
+    if _mounted is None:
+        return
+    package = sys.modules["firmware"]
+    for name in names:
+        if sys.modules.pop("firmware." + name, None) is not None:
+            delattr(package, name)

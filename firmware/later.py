@@ -1,29 +1,62 @@
 """Loads what only the console needs, and the part of the self-test that hashes the image anew, once the pump doses: it
-would make every start longer (F11).
+would make every start longer, and fill the heap for nothing (F11).
 
 The first second begins with the motor powered and its steps a second away; one module is loaded in a turn, each within
 30 ms, so that a frame is late by no more than for a command. Nothing of this is on the way from prescription to motor:
 alarms, boluses, scheduled or asked for at the button, and the ends of bridges and trials are there from the start. What
-comes in at the console meanwhile waits in the USB buffer. No other module imports anything once the application runs.
+comes in at the console meanwhile waits in the USB buffer.
+
+What few commands need is loaded by the first of them, and forgotten a minute after the last, or when a command needs
+something else; but not while it holds what an operator has staged. No other module imports anything once the
+application runs.
 """
 
-from firmware import image
+from micropython import const
 
-# What each imports of the others comes before it: a turn loads one module.
-_MODULES = (
-    "rehash",
-    "staging",
-    "comparison",
-    "unusual",
-    "past",
-    "programming",
-    "calibrating",
-    "priming",
-    "refilling",
-    "remedies",
-    "status",
-    "commands",
+from firmware import image
+from firmware.image import forget
+
+# What each module imports of the others comes before it: a turn loads one module.
+_WITH_THE_PUMP = ("rehash", "status", "commands")
+# Verbs that need it; modules; the class to make of the last module, which gives the part its name.
+_PARTS = (
+    (("program", "trial"), ("staging", "comparison", "unusual", "past", "programming"), "Programming"),
+    (("program", "trial", "calibrate"), ("calibrating",), "Calibrating"),
+    (("prime",), ("priming",), "Priming"),
+    (("refill",), ("refilling",), "Refilling"),
+    (("resume",), ("remedies",), None),
+    (("help",), ("guide",), None),
 )
+_KEPT_MS = const(60_000)
+
+
+class Part:
+    """What some commands need."""
+
+    def __init__(self, verbs, modules, maker):
+        self.verbs = verbs
+        self.modules = modules
+        self._maker = maker
+        self.loaded = 0  # modules
+        self.made = None
+        self.used_at = 0  # ticks_ms
+
+    def load(self, app):
+        """Load the next module of it."""
+        module = load(self.modules[self.loaded])
+        if self.loaded + 1 == len(self.modules):
+            self.made = getattr(module, self._maker)(app) if self._maker else module
+        self.loaded += 1
+
+    def is_needed(self):
+        """Whether it holds what an operator has staged."""
+        return bool(getattr(self.made, "staged", None))
+
+    def forget(self):
+        """Its memory is free again."""
+        self.made = None
+        self.loaded = 0
+        forget(self.modules)
 
 
 class Later:
@@ -32,34 +65,62 @@ class Later:
     def __init__(self, app):
         """app: app.App."""
         self._app = app
-        self._loaded = -1  # modules; below 0: their loading is not prepared yet
+        self._loaded = -1  # modules that come with the pump; below 0: their loading is not prepared yet
+        self._parts = [Part(*row) for row in _PARTS]
 
     def work(self):
-        """A bounded piece of work: load the next module. Returns whether there is more to do. Whatever an import raises
+        """Load the next module that comes with the pump. Returns whether there is more to do. Whatever an import raises
         ends in a restart, as any other exception in the application: the image was whole when the pump started."""
-        if self._loaded == len(_MODULES):
-            self._make()
-            image.release()
+        if self._loaded == len(_WITH_THE_PUMP):
+            if image.root is not None:
+                self._app.selftest.image = load("rehash").Rehash()
+            self._app.console.commands = load("commands").Commands(self._app)
             return False
         if self._loaded < 0:
             image.in_pieces()
         else:
-            _load(_MODULES[self._loaded])
+            load(_WITH_THE_PUMP[self._loaded])
         self._loaded += 1
         return True
 
-    def _make(self):
-        app = self._app
-        if image.root is not None:
-            app.selftest.image = _load("rehash").Rehash()
-        app.programming = _load("programming").Programming(app)
-        app.operations.calibrating = _load("calibrating").Calibrating(app)
-        app.operations.remedies = _load("remedies")
-        app.courses.priming = _load("priming").Priming(app)
-        app.reservoir.refilling = _load("refilling").Refilling(app)
-        app.console.commands = _load("commands").Commands(app)
+    def part(self, name):
+        """What a command that runs needs: prepare() has loaded it."""
+        for part in self._parts:
+            if part.modules[-1] == name:
+                return part.made
+        raise ValueError("later: no part %s" % name)
+
+    def prepare(self, verb):
+        """Load a module that this command needs. Returns False once there is none left. What an import raises is for
+        the console to tell; nothing is half loaded then."""
+        now = self._app.board.ticks_ms()
+        for part in self._parts:
+            if verb in part.verbs:
+                part.used_at = now
+                if part.made is None:
+                    self._forget_others(verb)
+                    part.load(self._app)
+                    return True
+        return False
+
+    def _forget_others(self, verb):
+        """Make room for what this command needs."""
+        for part in self._parts:
+            if part.loaded and verb not in part.verbs and not part.is_needed():
+                part.forget()
+
+    def tidy(self):
+        """Forget a part that was not used for a minute, unless something is staged in it. No command is under way."""
+        board = self._app.board
+        now = board.ticks_ms()
+        for part in self._parts:
+            if part.loaded and board.ticks_diff(now, part.used_at) >= _KEPT_MS:
+                if not part.is_needed():
+                    part.forget()
+                    return
+                part.used_at = now
 
 
-def _load(name):
+def load(name):
     """The module of this package, loaded if it is not yet."""
     return getattr(__import__("firmware." + name), name)

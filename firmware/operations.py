@@ -12,8 +12,6 @@ class Operations:
     def __init__(self, app):
         """app: app.App."""
         self._app = app
-        self.calibrating = None  # calibrating.Calibrating, once it is loaded
-        self.remedies = None  # the module, once it is loaded
 
     @property
     def log(self):
@@ -57,7 +55,7 @@ class Operations:
         if self.prescription is None:
             raise ValueError("resume: there is no prescription")
         if app.alarms.reaction() == alarms.STOP:
-            stopping = self.remedies.stopping(app.alarms)  # pyright: ignore[reportAttributeAccessIssue]
+            stopping = app.later.part("remedies").stopping(app.alarms)
             raise ValueError("resume: alarm %s; `clear` comes first" % stopping)
         if app.ledger.state == ledger.RUNNING:
             raise ValueError("resume: delivery is not stopped")

@@ -8,7 +8,6 @@ from firmware import events, history, units
 from firmware.comparison import time_text
 from firmware.library import concentration_text
 from firmware.prescription import MODES, NO_LIMIT, parse
-from firmware.staging import digest
 
 
 def lines(app):
@@ -37,7 +36,7 @@ def lines(app):
 
 def _of(sequence, state, rx):
     ng = rx.concentration
-    found = ["digest " + digest(rx), "patient " + rx.patient, "drug " + rx.drug]
+    found = ["digest " + rx.digest(), "patient " + rx.patient, "drug " + rx.drug]
     if ng:
         found.append("concentration " + concentration_text(ng))
     found.append("mode " + MODES[rx.mode])

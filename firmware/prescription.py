@@ -4,6 +4,7 @@ All volumes are nL, rates nL/day, the concentration ng/mL; masses exist only whe
 """
 
 import struct
+from binascii import crc32
 
 from firmware import course, schedule, validation
 from firmware.calibration import text_field
@@ -44,6 +45,10 @@ class Prescription:
         self.max_per_day = NO_LIMIT
         self.course = course.Course()
         self.worst_day = 0
+
+    def digest(self):
+        """What host and pump compare before a commit: CRC-32 of the packed therapy, as 8 hex digits."""
+        return "%08x" % (crc32(self.pack()) & 0xFFFFFFFF)
 
     @property
     def gives_doses(self):

@@ -18,6 +18,11 @@ class Programming:
         self.staging = staging.Staging()
         self._refused_at = None  # ticks_ms of the last refusal that was logged
 
+    @property
+    def staged(self):
+        """Whether something is staged, whole or in part."""
+        return self.staging.open or self.staging.complete is not None
+
     def program(self, words):
         """The console verb. Returns lines."""
         verb = words[0] if words else ""
@@ -70,7 +75,7 @@ class Programming:
         except ValueError:
             self._refused()
             raise
-        own = staging.digest(rx)
+        own = rx.digest()
         if own != digest:
             self.staging.discard()
             self._refused()
@@ -81,7 +86,7 @@ class Programming:
         """Stage a valid Prescription that is there already (that of a trial, or the one before it) to be confirmed and
         committed as any other. Returns the lines of stage_end()."""
         self.staging.take(rx, self._app.records.calibration)
-        return self._answer(rx, staging.digest(rx))
+        return self._answer(rx, rx.digest())
 
     def _answer(self, rx, digest):
         """The lines, each made when the console takes it, and with each a piece of the search for what is unusual: all
@@ -110,7 +115,7 @@ class Programming:
         """What a staged prescription rests on, and what comes before it."""
         yield "library: " + library.LIBRARY
         yield "digest: " + digest
-        for line in self._app.operations.calibrating.lines():
+        for line in self._app.later.part("calibrating").lines():
             yield line
         for line in self._app.courses.lines(rx):
             yield line
@@ -123,7 +128,7 @@ class Programming:
         records = self._app.records
         if stage.compared != (records.prescription,) or stage.calibration is not records.calibration:
             again = "program %s: what is staged was not compared with what is in force; `program stage end %s` does it"
-            raise ValueError(again % (verb, staging.digest(stage.complete)))
+            raise ValueError(again % (verb, stage.complete.digest()))
         return stage.complete
 
     def confirm(self, words):
@@ -146,7 +151,7 @@ class Programming:
         if rx is None:
             raise ValueError("program commit: nothing is staged")
         self._app.records.need_loaded("program commit")
-        own = staging.digest(rx)
+        own = rx.digest()
         if digest is not None and own != digest:
             raise ValueError("digest = %s: %s is staged" % (digest, own))
         self._need_compared("commit")
@@ -183,14 +188,14 @@ class Programming:
         app.must_record = True  # the first commit of all is acknowledged by the ledger
         app.take_up_schedule()
         app.record_state()
-        number = int(staging.digest(rx), 16)
+        number = int(rx.digest(), 16)
         if warnings:
             app.log.log("confirmed", warnings=warnings, digest=number)
         app.log.log("committed", digest=number, sequence=app.records.prescriptions.sequence)
 
     def discard(self):
         """Forget what is staged."""
-        if not self.staging.open and self.staging.complete is None:
+        if not self.staged:
             raise ValueError("program discard: nothing is staged")
         self.staging.discard()
         self._app.log.log("discarded")

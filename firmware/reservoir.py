@@ -88,7 +88,6 @@ class Reservoir:
         """app: app.App."""
         self._app = app
         self._level = Level()
-        self.refilling = None  # refilling.Refilling, once it is loaded
         self._forecast = Forecast(app)
         self._dates = [_UNKNOWN, _UNKNOWN]  # expected and pessimistic, as shown
         self._failed = False  # whether reckoning them did
@@ -193,7 +192,7 @@ class Reservoir:
     def refill(self, words):
         """`refill NUMBER UNIT [measured NUMBER UNIT] [because WORD]`, when the reservoir has been filled: see
         refilling.py. Returns lines for the operator."""
-        lines = self.refilling.order(words)  # pyright: ignore[reportAttributeAccessIssue]
+        lines = self._app.later.part("refilling").order(words)
         self._level.forget()
         self._basis = None
         return self._with_dates(lines)

@@ -32,6 +32,7 @@ TASKS = (
     "temperature",
     "guard",
     "pulses",
+    "room",
 )
 START = const(1)
 SELF_TEST = const(2)

@@ -1,7 +1,5 @@
 """A prescription from console words (F4, R22, R50)."""
 
-from binascii import crc32
-
 from firmware import units
 from firmware.days import parse_clock, parse_days, refuse
 from firmware.library import Entry
@@ -23,11 +21,6 @@ _ONCE = {
 }
 _KEYS = "patient, drug, concentration, mode, basal, period, scheduled_bolus, patient_bolus, max_per_hour, max_per_day"
 _OF_DOSES = ("basal", "patient_bolus", "max_per_hour", "max_per_day")
-
-
-def digest(rx):
-    """What host and pump compare before a commit: CRC-32 of the packed therapy, as 8 hex digits."""
-    return "%08x" % (crc32(rx.pack()) & 0xFFFFFFFF)
 
 
 class Staging:

@@ -4,7 +4,6 @@ from firmware import alarms, events, ledger, library, units, version
 from firmware.dosing import HELD, ON
 from firmware.prescription import MODES, STOPPED
 from firmware.pressure import ZERO_MV
-from firmware.staging import digest
 
 
 def state_name(app):
@@ -32,7 +31,7 @@ def lines(app):
     yield "state: " + state_name(app)
     yield "firmware: " + version.FIRMWARE
     yield "clock: " + app.operations.now_text()
-    yield "prescription: " + ("%s %s" % (digest(rx), MODES[rx.mode]) if rx is not None else "none")
+    yield "prescription: " + ("%s %s" % (rx.digest(), MODES[rx.mode]) if rx is not None else "none")
     yield "library: " + library.LIBRARY
     # While a bridge runs another concentration flows: its mass is not reckoned by the new one.
     ng = rx.concentration if rx is not None and not app.courses.bridge_left_nl() else 0

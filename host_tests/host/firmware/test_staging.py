@@ -13,7 +13,7 @@ from firmware.comparison import show
 from firmware.days import clock_text, days_text
 from firmware.library import DRUGS
 from firmware.prescription import FLEX, MODES, NO_LIMIT, Prescription
-from firmware.staging import Staging, digest
+from firmware.staging import Staging
 from thecal import programming
 from thecal.prescription import Prescription as HostPrescription
 from thecal.prescription import PrescriptionError as HostPrescriptionError
@@ -244,7 +244,7 @@ def test_any_prescription_can_be_staged_and_is_what_was_meant(rx: Prescription):
         stage.put("scheduled_bolus", [days_text(days), clock_text(minute), str(dose), "nL", str(seconds), "s"])
     made = stage.end(PUMP)
     assert made.pack() == rx.pack()
-    assert digest(made) == digest(rx) == f"{zlib.crc32(rx.pack()):08x}"
+    assert made.digest() == rx.digest() == f"{zlib.crc32(rx.pack()):08x}"
 
 
 def host_agrees(table: dict[str, object]) -> tuple[HostPrescription, Prescription]:
@@ -257,7 +257,7 @@ def host_agrees(table: dict[str, object]) -> tuple[HostPrescription, Prescriptio
     for key, *words in lines[1:-1]:
         stage.put(key, words)
     made = stage.end(PUMP)
-    assert ["end", digest(made)] == lines[-1]
+    assert ["end", made.digest()] == lines[-1]
     return rx, made
 
 

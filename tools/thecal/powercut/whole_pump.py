@@ -118,6 +118,11 @@ class Board:
         """CPython has no heap to lock."""
 
     heap_unlock = heap_lock
+
+    @staticmethod
+    def make_room(late: int) -> None:
+        """Nor is there one to collect."""
+
     PRESSURE, BATTERY, LEVEL, DIE = range(4)
 
     @staticmethod

@@ -8,6 +8,7 @@ from typing import Any
 from thecal.twin import world as worlds
 from thecal.twin.world import MS, TICKS_MASK
 
+_HEAP_FREE = 1 << 20  # bytes: CPython's heap never gets full
 _HALF = (TICKS_MASK + 1) // 2
 
 
@@ -93,4 +94,4 @@ select = SimpleNamespace(poll=_Poll, POLLIN=1, POLLOUT=4)
 sys = SimpleNamespace(
     stdin=SimpleNamespace(buffer=_Input()), stdout=SimpleNamespace(buffer=_Output()), print_exception=_print_exception
 )
-gc = SimpleNamespace(collect=lambda: None, threshold=lambda allocated: None)
+gc = SimpleNamespace(collect=lambda: None, threshold=lambda allocated: None, mem_free=lambda: _HEAP_FREE)
