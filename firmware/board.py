@@ -1,4 +1,4 @@
-"""The reference hardware: the only module of the application that knows pins, `machine`, `rp2` and the clock."""
+"""The reference hardware: the only module of the application that knows pins, `machine` and the clock."""
 
 import gc
 import select
@@ -7,9 +7,10 @@ import time
 
 import machine
 import micropython
+import watchdog
 from at24c256 import AT24C256, recover_bus
 from ds3231 import DS3231
-from machine import ADC, I2C, PWM, WDT, Pin
+from machine import ADC, I2C, PWM, Pin
 from micropython import const
 from pulse_counter import PulseCounter
 from step_train import StepTrain
@@ -28,149 +29,26 @@ _LED = const(25)
 _ADC = (26, 27, 28)  # the pin of each channel
 _DIE = const(4)  # the ADC channel of the processor's own temperature
 _FULL_SCALE_MV = const(3_300)  # ADC reference; 12 bits
+_TONE_HZ = const(1_000)  # to see whether the buzzer's PWM takes a frequency
 _HALF_DUTY = const(32_768)  # a square wave is the loudest
 _STILL_MS = const(1_000)  # edges of the button within a second of each other belong to one press (R38)
 _EDGES_MASK = const(0xFFFF)
-_GC_IMPORTING = const(65_536)
 _GC_WHEN_FULL = const(-1)
 _ROOM = const(8_192)  # bytes; more than a second leaves behind, unless an operator has much to ask
 _I2C_HZ = const(400_000)
 _I2C_TIMEOUT_US = const(5_000)  # of a whole transfer; the longest, a page, takes 1.7 ms
-_WATCHDOG_MS = const(5_000)  # a start takes up to 2.7 s, with a bus that fails 4.3 s; RP2040's limit is 8,388 ms
 _BITE_MS = const(6_000)  # within it the watchdog bites, if it works
 _PERIOD_MS = const(1_000)  # of control: steps that were commanded end within it
-_WATCHDOG_CTRL = 0x40058000
-_WATCHDOG_ENABLE = 0x40000000
-# Watchdog scratch registers 0-3 survive every reset but power-on (RP2040 data sheet 4.7). Their addresses are no small
-# integers, so they stand here ready made: computing one in the tick would allocate.
-_SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
-_SCRATCH_4 = 0x4005801C
-_TIMED_OUT = 0x6AB73121  # what the SDK leaves in scratch 4 while the watchdog is armed; a commanded reset leaves 0
-# Scratch 5-7 are the application's: the boot ROM reads them only if 4 holds its own mark (data sheet 2.8.1.1), and the
-# SDK writes them only beside that mark. How the last run ended, starts that are not in the EEPROM yet, what runs now.
-_ENDING = 0x40058020
-_UNBOOKED = 0x40058024
-_RUNNING = 0x40058028
-_VALID = const(0x2A500000)  # whatever else these words hold was not written by us
-_VALID_MASK = 0x3FF00000
-_LOOP = const(3)  # so many starts in a row that came to nothing can be heard
-_LOOP_HZ = const(1_000)
 _STEP_MACHINE = const(0)
 _COUNT_MACHINE = const(4)  # on the other PIO block
 _ROTOR_MACHINE = const(5)  # the same program, on the same block
 
-IMAGE_ROOT = "/"  # where the flashed files lie
-
-POWER_ON, WATCHDOG, COMMANDED, EXCEPTION, RESET_LOOP, WATCHDOG_TEST = range(6)  # as resets.CAUSES
-HANG, LATE, TOO_FAST, TOO_SLOW, BY_EXCEPTION, BY_TEST, ORDERED = range(7)  # as resets.ENDINGS
-_ERRORS = (MemoryError, OSError, ValueError, TypeError, IndexError, KeyError, AttributeError, NameError, RuntimeError)
-_ERRORS += (OverflowError, ZeroDivisionError, ImportError, SystemExit, KeyboardInterrupt)  # as resets.ERRORS, from 1
 PRESSURE, BATTERY, LEVEL, DIE = range(len(_ADC) + 1)  # channels of Board.millivolts
 
 ticks_ms = time.ticks_ms
 ticks_us = time.ticks_us
 ticks_add = time.ticks_add
 ticks_diff = time.ticks_diff
-
-
-_armed = None  # the watchdog, the cause of the last reset and how the run before it ended, once arm() has run
-
-
-def arm():
-    """Arm the watchdog, first of all: nothing after this can hang for ever. The cause of the last reset is read before,
-    as arming rewrites the evidence."""
-    global _armed
-    # What importing the application leaves behind is collected while it is imported. Otherwise its code would lie all
-    # over the heap: of 78 kB that are free then, no 2 kB in one piece.
-    gc.threshold(_GC_IMPORTING)
-    cause = _reset_cause()
-    if cause == POWER_ON:
-        _write(_UNBOOKED, 0)
-        _write(_RUNNING, 0)
-        _write(_ENDING, 0)
-    word = _read(_ENDING)
-    ended = (word & 0xF, word >> 4 & 0xFF, word >> 12 & 0xFF)
-    if not word:  # nothing was noted: all that is known is what was running
-        ended = (HANG if cause == WATCHDOG else ORDERED, _read(_RUNNING), 0)
-    if cause == COMMANDED and ended[0] == BY_EXCEPTION:
-        cause = EXCEPTION
-    elif cause == WATCHDOG and ended[0] == BY_TEST:
-        cause = WATCHDOG_TEST
-    if cause in (WATCHDOG, EXCEPTION):
-        _write(_UNBOOKED, min(unbooked() + 1, 0xFF))
-    _write(_ENDING, 0)
-    _armed = (WDT(timeout=_WATCHDOG_MS), cause, ended)
-    if unbooked() >= _LOOP:  # none of these starts may have come to where an alarm can be raised
-        PWM(Pin(_BUZZER), freq=_LOOP_HZ, duty_u16=_HALF_DUTY)
-        Pin(_LED, Pin.OUT, value=1)
-
-
-def _read(address):
-    word = machine.mem32[address] & 0x3FFFFFFF
-    return word & 0xFFFFF if word & _VALID_MASK == _VALID else 0
-
-
-def _write(address, value):
-    machine.mem32[address] = _VALID | value
-
-
-def note(ending, task=None, error=0):
-    """Note why this run ends, for the next start. ending: HANG..ORDERED; task: of resets.TASKS, None: the one that
-    runs; error: of resets.ERRORS. Allocates nothing."""
-    _write(_ENDING, ending | (_read(_RUNNING) if task is None else task) << 4 | error << 12)
-
-
-def note_error(error):
-    """Note that this run ends by an exception."""
-    number = 0
-    for index, kind in enumerate(_ERRORS):
-        if isinstance(error, kind):
-            number = index + 1
-            break
-    note(BY_EXCEPTION, None, number)
-
-
-def mark(task):
-    """Note what runs now (of resets.TASKS): after a hang nothing else tells. Allocates nothing."""
-    machine.mem32[_RUNNING] = _VALID | task
-
-
-def unbooked():
-    """Starts after a bite or an exception that are not in the EEPROM yet, this one included; 0..255."""
-    return _read(_UNBOOKED)
-
-
-def booked():
-    """They are now."""
-    _write(_UNBOOKED, 0)
-
-
-def disarm():
-    """Stop the watchdog (register access; there is no other way): for a board that does not start and waits at the
-    REPL to be flashed, its outputs safe."""
-    machine.mem32[_WATCHDOG_CTRL] = machine.mem32[_WATCHDOG_CTRL] & ~_WATCHDOG_ENABLE
-
-
-def safe_outputs():
-    """Motor unpowered, STEP low, EEPROM protected."""
-    Pin(_DRIVE, Pin.OUT, value=0)
-    Pin(_STEP, Pin.OUT, value=0)
-    Pin(_WP, Pin.OUT, value=1)
-
-
-def restart():
-    """Reset the processor. Never returns."""
-    machine.reset()
-
-
-class Scratch:
-    """Four words of 30 bits that survive a watchdog reset. Reading and writing them allocates nothing."""
-
-    def __getitem__(self, index):
-        return machine.mem32[_SCRATCH[index]] & 0x3FFFFFFF
-
-    def __setitem__(self, index, value):
-        machine.mem32[_SCRATCH[index]] = value
 
 
 class Button:
@@ -221,11 +99,10 @@ class Board:
     """
 
     def __init__(self):
-        if _armed is None:
+        if watchdog.armed is None:
             raise RuntimeError("watchdog: not armed")
-        gc.collect()
         gc.threshold(_GC_WHEN_FULL)
-        self.watchdog, self.reset_cause, self.ended = _armed
+        self.watchdog, self.reset_cause, self.ended = watchdog.armed
         self._drive = Pin(_DRIVE, Pin.OUT, value=0)
         self._driven = 0  # what DRIVE was told
         self._cut = False
@@ -251,8 +128,8 @@ class Board:
         self.counter = PulseCounter(_COUNT_MACHINE, step)
         self.rotor = PulseCounter(_ROTOR_MACHINE, Pin(_ROTOR, Pin.IN, Pin.PULL_DOWN))
         self._diag = Pin(_DIAG, Pin.IN, Pin.PULL_DOWN)
-        self.scratch = Scratch()
-        if self.reset_cause == POWER_ON:
+        self.scratch = watchdog.Scratch()
+        if self.reset_cause == watchdog.POWER_ON:
             for index in range(4):
                 self.scratch[index] = 0
         self._input = select.poll()
@@ -274,10 +151,10 @@ class Board:
         """8 bytes that no other board has: the unique number of its flash chip."""
         return machine.unique_id()
 
-    note = staticmethod(note)
-    mark = staticmethod(mark)
-    unbooked = staticmethod(unbooked)
-    booked = staticmethod(booked)
+    note = staticmethod(watchdog.note)
+    mark = staticmethod(watchdog.mark)
+    unbooked = staticmethod(watchdog.unbooked)
+    booked = staticmethod(watchdog.booked)
 
     def make_room(self, late):
         """A task: collect what the heap holds for nothing, before it is full. It would be collected where it gets full
@@ -295,7 +172,7 @@ class Board:
         time.sleep_ms(_PERIOD_MS)
         self.drive(False)
         time.sleep_ms(_BITE_MS)
-        restart()
+        watchdog.restart()
 
     def drive(self, on):
         """Power the motor driver, or cut it. While the guard cuts it, nobody can power it."""
@@ -324,7 +201,7 @@ class Board:
 
     def watchdog_armed(self):
         """Whether the watchdog's timer is enabled."""
-        return bool(machine.mem32[_WATCHDOG_CTRL] & _WATCHDOG_ENABLE)
+        return watchdog.is_armed()
 
     def dose_pressed(self):
         """Whether the DOSE button is pressed now."""
@@ -332,8 +209,8 @@ class Board:
 
     def tone_works(self):
         """Whether the buzzer's PWM takes a frequency; nothing sounds. That the buzzer itself does cannot be told."""
-        pwm = PWM(Pin(_BUZZER), freq=_LOOP_HZ, duty_u16=0)
-        works = _LOOP_HZ * 99 // 100 <= pwm.freq() <= _LOOP_HZ * 101 // 100
+        pwm = PWM(Pin(_BUZZER), freq=_TONE_HZ, duty_u16=0)
+        works = _TONE_HZ * 99 // 100 <= pwm.freq() <= _TONE_HZ * 101 // 100
         pwm.deinit()
         Pin(_BUZZER, Pin.OUT, value=0)
         return works
@@ -397,9 +274,3 @@ class Board:
         """Print an exception for whoever reads the console. A host that does not read cannot hold up the restart that
         follows for longer than the watchdog allows."""
         sys.print_exception(error)
-
-
-def _reset_cause():
-    if machine.reset_cause() != machine.WDT_RESET:
-        return POWER_ON
-    return WATCHDOG if machine.mem32[_SCRATCH_4] & 0xFFFFFFFF == _TIMED_OUT else COMMANDED

@@ -73,9 +73,9 @@ class Courses:
     def at_commit(self, rx, trial=None):
         """The Course of a prescription that is about to be committed. trial: (seconds, afterwards) if it is on trial.
         Raises ValueError to refuse it."""
-        course, _ = self.bridging.plan(rx)
+        course, _ = self._app.later.part("bridge_plan").plan(rx)
         if trial is not None:
-            self.trials.plan(rx, course, trial)
+            self._app.later.part("trial_orders").plan(rx, course, trial)
         left = self.bridging.left_nl()
         self._begun = course
         self._begins_bridge = course.bridge_nl > 0 and not left
@@ -88,7 +88,7 @@ class Courses:
     def lines(self, rx):
         """What a confirmation says about the path."""
         try:
-            return self.bridging.plan(rx)[1]
+            return self._app.later.part("bridge_plan").plan(rx)[1]
         except ValueError as error:
             return ["bridge: " + str(error)]
 
@@ -183,7 +183,7 @@ class Courses:
         if not words:
             if self._app.records.calibration is None:
                 raise ValueError("bridge: the pump has no calibration")
-            return self.bridging.show()
+            return self._app.later.part("bridge_plan").show()
         left = self.bridging.left_nl()
         if not left:
             raise ValueError("bridge cancel: none runs")
@@ -197,26 +197,26 @@ class Courses:
 
     def trial(self, words):
         """`trial`, `trial start NUMBER UNIT then minimum|stopped`, `trial keep|discard|end`. Returns lines."""
-        trials = self.trials
+        orders = self._app.later.part("trial_orders")
         if not words:
-            return trials.show()
+            return orders.show()
         if words[0] == "start":
-            return trials.start(words[1:])
+            return orders.start(words[1:])
         if words == ["keep"]:
-            return trials.keep()
+            return orders.keep()
         if words == ["discard"]:
-            return trials.discard()
+            return orders.discard()
         if words != ["end"]:
             raise ValueError("trial: nothing, `start NUMBER UNIT then minimum|stopped`, keep, discard or end after it")
-        trials.need_running()
-        self._order("trial end", trials.ended())
+        orders.need_running()
+        self._order("trial end", self.trials.ended())
         self._trial_ended(_CANCELLED)
         self._app.record_state()
         return ()
 
     def score(self, words):
         """`score pain N spasticity N EFFECT...`. Returns lines for the operator."""
-        return self.trials.score(words)
+        return self._app.later.part("trial_orders").score(words)
 
     def status(self):
         """Lines for `status`: what applies."""

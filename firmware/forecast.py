@@ -8,6 +8,7 @@ trial and what the running boluses have still to give are reckoned with.
 from micropython import const
 
 from firmware import boluses, civil
+from firmware.bridging import seconds
 from firmware.prescription import MINIMUM, STOPPED
 from firmware.refill_dates import Plan, until
 from firmware.schedule import Schedule
@@ -65,7 +66,7 @@ class Forecast:
         left_nl = app.courses.bridge_left_nl()
         if left_nl and rx.mode != STOPPED:
             rate = app.courses.bridging.rate()
-            found.append((Plan(Schedule(rate, ())), False, app.courses.bridging.seconds(left_nl, rate)))
+            found.append((Plan(Schedule(rate, ())), False, seconds(left_nl, rate)))
         wait = plan.bolus_end(now)
         if not self._flows_as_planned(wait):
             if app.therapy.running:

@@ -19,8 +19,14 @@ MANIFEST = "manifest.json"
 _MODULES = "firmware/modules.pack"
 _PIECE = const(4_096)
 _ENOENT = const(2)
+_GC_IMPORTING = const(170_000)  # bytes  # bytes
+_GET_BUFFER_SIZE = const(11)  # MP_STREAM_GET_BUFFER_SIZE
+_BUFFER = const(255)  # bytes that an import reads at a time: the most it can
 _FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)  # what stat says of a file
 _POINT = "/modules"
+_FROZEN = ".frozen"
+
+IMAGE_ROOT = "/"  # where the flashed files lie
 
 _mounted = None  # the modules, while they can be imported
 root = None  # where the files of the image lie, once it is known to be whole
@@ -61,17 +67,34 @@ def _hash(path, buffer):
     return hexlify(digest.digest()).decode()
 
 
+class Stream(io.IOBase):
+    """A file from some place on, as MicroPython reads a module: it says itself where it ends. One is enough for all
+    imports, as none begins while another one reads. Nothing is copied: garbage between the modules, and a collection of
+    it, would make every further import slower."""
+
+    def __init__(self, file):
+        """file: stays open when an import closes the stream."""
+        self._file = file
+
+    def readinto(self, buffer):
+        """Part of being a stream."""
+        return self._file.readinto(buffer)
+
+    def ioctl(self, request, argument):
+        """Part of being a stream."""
+        return _BUFFER if request == _GET_BUFFER_SIZE else 0
+
+
 class Modules:
     """The modules of the application as a file system that only an import reads. Their file begins with the length of
-    its index (two bytes, low one first) and the index, ` /name.mpy:begin:length` for each.
+    its index (two bytes, low one first) and the index, `/name.mpy:begin ` for each, of 6 digits.
     """
 
     def __init__(self, path):
         """path: the file. Raises OSError or ValueError."""
-        self._path = path
-        self.whole = True  # whether a module may take as much of the heap as it is long
         self._file = open(path, "rb")  # noqa: SIM115 - umount() closes it
-        self._index = self._file.read(int.from_bytes(self._file.read(2), "little"))
+        self._index = self._file.read(int.from_bytes(self._file.read(2), "little")).decode()
+        self._stream = Stream(self._file)
         self._absent = OSError(_ENOENT)
 
     def mount(self, readonly, mkfs):
@@ -83,28 +106,15 @@ class Modules:
 
     def stat(self, path):
         """What an import asks of each name that a module might have."""
-        if self._find(path) < 0:
-            raise self._absent
-        return _FILE
-
-    def _find(self, path):
-        """Where in the index the place of a module begins; -1: it is not there."""
-        name = " %s:" % path
-        at = self._index.find(name.encode())
-        return at + len(name) if at >= 0 else -1
+        if path[-4:] == ".mpy" and path[0] == "/" and self._index.find(path) >= 0:
+            return _FILE
+        raise self._absent
 
     def open(self, path, mode):
-        """A module: read, which is faster, or to be read in small pieces."""
-        found = self._find(path)
-        end = self._index.find(b" ", found)
-        at, size = self._index[found : end if end >= 0 else len(self._index)].split(b":")
-        at = int(at)
-        if self.whole:
-            self._file.seek(at)
-            return io.BytesIO(self._file.read(int(size)))
-        file = open(self._path, "rb")  # noqa: SIM115 - the import closes it
-        file.seek(at)
-        return file
+        """A module, to be read."""
+        found = self._index.find(path) + len(path) + 1
+        self._file.seek(int(self._index[found : found + 6]))
+        return self._stream
 
 
 def serve(place):
@@ -115,15 +125,17 @@ def serve(place):
     _mounted = Modules(place + _MODULES)
     os.mount(_mounted, _POINT)
     sys.modules["firmware"].__path__ = _POINT  # pyright: ignore[reportAttributeAccessIssue]
-    sys.path[:] = [".frozen"]  # empty, it would hide what is loaded already
+    sys.path[:] = [_FROZEN, _POINT]  # without the first what is loaded already would be hidden
+    # One collection on the way leaves room in large pieces; with none the heap would be full before the last module,
+    # and of what a collection frees then no 2 kB are in one piece.
+    gc.collect()
+    gc.threshold(_GC_IMPORTING)
 
 
-def in_pieces():
-    """The application runs: its heap may have no large pieces any more, so from now on modules are read in small ones.
-    What the start has left on the heap is collected, or they would lie scattered among it."""
-    if _mounted is not None:
-        _mounted.whole = False
-        gc.collect()
+def drivers_loaded():
+    """What is imported from now on is of the application, or part of MicroPython, which is looked for in all of
+    sys.path before it is found."""
+    sys.path[:] = [_FROZEN]
 
 
 def forget(names):

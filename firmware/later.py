@@ -17,12 +17,14 @@ from firmware import image
 from firmware.image import forget
 
 # What each module imports of the others comes before it: a turn loads one module.
-_WITH_THE_PUMP = ("rehash", "status", "commands")
+_WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "commands")
 # Verbs that need it; modules; the class to make of the last module, which gives the part its name.
 _PARTS = (
+    (("program", "trial", "score", "bridge"), ("history", "fluid_path", "bridge_plan"), "BridgePlan"),
+    (("trial", "score"), ("trial_orders",), "TrialOrders"),
     (("program", "trial"), ("staging", "comparison", "unusual", "past", "programming"), "Programming"),
-    (("program", "trial", "calibrate"), ("calibrating",), "Calibrating"),
-    (("prime",), ("priming",), "Priming"),
+    (("program", "trial", "calibrate"), ("interrupted", "calibrating"), "Calibrating"),
+    (("prime",), ("fluid_path", "priming"), "Priming"),
     (("refill",), ("refilling",), "Refilling"),
     (("resume",), ("remedies",), None),
     (("help",), ("guide",), None),
@@ -65,21 +67,19 @@ class Later:
     def __init__(self, app):
         """app: app.App."""
         self._app = app
-        self._loaded = -1  # modules that come with the pump; below 0: their loading is not prepared yet
+        self._loaded = 0  # modules that come with the pump
         self._parts = [Part(*row) for row in _PARTS]
 
     def work(self):
         """Load the next module that comes with the pump. Returns whether there is more to do. Whatever an import raises
         ends in a restart, as any other exception in the application: the image was whole when the pump started."""
         if self._loaded == len(_WITH_THE_PUMP):
+            self._app.reservoir.forecast = load("forecast").Forecast(self._app)
             if image.root is not None:
                 self._app.selftest.image = load("rehash").Rehash()
             self._app.console.commands = load("commands").Commands(self._app)
             return False
-        if self._loaded < 0:
-            image.in_pieces()
-        else:
-            load(_WITH_THE_PUMP[self._loaded])
+        load(_WITH_THE_PUMP[self._loaded])
         self._loaded += 1
         return True
 

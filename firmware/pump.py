@@ -1,32 +1,38 @@
 """Starts the application and ends in a safe restart whatever happens: never in the REPL (F12; invariant 8)."""
 
-from firmware import board, image
+import watchdog
+
+from firmware import image
 
 
 def run():
     """Run the application for ever. Any way out of it makes the outputs safe and restarts the pump."""
     hardware = None
     try:
-        if board.IMAGE_ROOT is not None:
-            image.serve(board.IMAGE_ROOT)
-        from firmware.app import App  # here: whatever goes wrong in it must end in the restart
+        if image.IMAGE_ROOT is not None:
+            image.serve(image.IMAGE_ROOT)
+        from firmware import board  # here: whatever goes wrong in it must end in the restart
+
+        if image.IMAGE_ROOT is not None:
+            image.drivers_loaded()
+        from firmware.app import App
 
         hardware = board.Board()
         App(hardware).run()
     except BaseException as error:  # noqa: BLE001 - the last line of defence: nothing may pass it
-        board.safe_outputs()
-        board.note_error(error)
+        watchdog.safe_outputs()
+        watchdog.note_error(error)
         if hardware is not None:
             hardware.note_exception(error)
-    board.restart()
+    watchdog.restart()
 
 
-board.arm()
+watchdog.arm()
 # On CPython (no root) the sources themselves are the image.
-_fault = image.fault(board.IMAGE_ROOT) if board.IMAGE_ROOT is not None else None
+_fault = image.fault(image.IMAGE_ROOT) if image.IMAGE_ROOT is not None else None
 if _fault is None:
     run()
 else:
     # Nothing of the application has run, the outputs are safe: the board waits at the REPL for the next `make flash`.
-    board.disarm()
+    watchdog.disarm()
     print("thecal: the image is damaged, the pump does not start. " + _fault)

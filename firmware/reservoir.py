@@ -16,7 +16,6 @@ have been recalled whose only estimate, a level sensor, drifted. Here neither is
 from micropython import const
 
 from firmware import alarms
-from firmware.forecast import Forecast
 
 EMPTY_MV = const(300)
 FULL_MV = const(2_700)
@@ -88,7 +87,7 @@ class Reservoir:
         """app: app.App."""
         self._app = app
         self._level = Level()
-        self._forecast = Forecast(app)
+        self.forecast = None  # forecast.Forecast, once it is loaded
         self._dates = [_UNKNOWN, _UNKNOWN]  # expected and pessimistic, as shown
         self._failed = False  # whether reckoning them did
         self._due_s = None  # seconds to the pessimistic one; None: never
@@ -138,6 +137,8 @@ class Reservoir:
             app.apply()
 
     def _watch_date(self):
+        if self.forecast is None:
+            return  # it is loaded within the first second
         self._wait -= 1
         if self._wait <= 0 or not self._is_current():
             for step in (_PREPARE, 0, 1):
@@ -151,21 +152,21 @@ class Reservoir:
 
     def _is_current(self):
         """Whether the dates rest on what is in force. As long as the volume falls as reckoned, they stay."""
-        return self._basis is not None and self._basis == self._forecast.basis()
+        return self._basis is not None and self._basis == self.forecast.basis()  # pyright: ignore[reportAttributeAccessIssue]
 
     def _reckon(self, step):
         """_PREPARE, 0 for the expected date, 1 for the pessimistic one, in this order. Raises nothing: where it fails
         both dates are unknown, until something changes or the next look is due."""
-        forecast = self._forecast
+        forecast = self.forecast
         try:
             if step == _PREPARE:
                 self._failed = True  # until it has come to its end
-                self._next_basis = forecast.basis()
-                forecast.prepare()
+                self._next_basis = forecast.basis()  # pyright: ignore[reportAttributeAccessIssue]
+                forecast.prepare()  # pyright: ignore[reportAttributeAccessIssue]
                 self._failed = False
             elif not self._failed:
-                seconds = forecast.seconds(step == 1)
-                self._dates[step] = forecast.text(seconds)
+                seconds = forecast.seconds(step == 1)  # pyright: ignore[reportAttributeAccessIssue]
+                self._dates[step] = forecast.text(seconds)  # pyright: ignore[reportAttributeAccessIssue]
                 if step == 1:
                     self._due_s = seconds
         except _FAILURES:

@@ -55,9 +55,10 @@ def test_every_module_of_the_device_is_compiled_and_nothing_else(built: Path) ->
     modules = {path.stem for path in (ROOT / "firmware").glob("*.py")}
     assert set(COMPILED) == {"lib", "firmware"}
     assert {"app", "pump", "cascade"} <= modules
-    loose = {f"firmware/{name}.mpy" for name in LOOSE}
-    assert set(content_of(built)) == drivers | loose | {MODULES_NAME, *VERBATIM, "manifest.json"}
-    assert set(unpacked((built / MODULES_NAME).read_bytes())) == {f"{name}.mpy" for name in modules - set(LOOSE)}
+    loose = {f"{name}.mpy" for name in LOOSE}
+    assert set(content_of(built)) == loose | {MODULES_NAME, *VERBATIM, "manifest.json"}
+    packed = {f"firmware/{name}.mpy" for name in modules} | drivers
+    assert set(unpacked((built / MODULES_NAME).read_bytes())) == {name.split("/")[1] for name in packed - loose}
 
 
 def test_every_module_is_bytecode_of_format_6_without_native_code(built: Path) -> None:
@@ -114,8 +115,15 @@ def test_a_module_that_is_gone_from_the_sources_is_gone_from_the_build(small: Pa
     (target / "lib/stray.py").write_text("")
     manifest = build(small, target)
     assert set(content_of(target)) == {*manifest.files, "manifest.json"}
-    assert set(manifest.files) == {"boot.py", "main.py", MODULES_NAME, "lib/part.mpy"}
-    assert list(unpacked((target / MODULES_NAME).read_bytes())) == ["app.mpy"]
+    assert set(manifest.files) == {"boot.py", "main.py", MODULES_NAME}
+    assert list(unpacked((target / MODULES_NAME).read_bytes())) == ["app.mpy", "part.mpy"]
+
+
+def test_a_driver_with_the_name_of_a_module_is_refused(small: Path, tmp_path: Path) -> None:
+    (small / "lib/app.py").write_text("")
+    with pytest.raises(BuildError, match="app: a module and a driver have this name"):
+        build(small, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("damage", ["syntax", "missing"])

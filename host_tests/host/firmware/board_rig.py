@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +25,7 @@ class BareBoard:
 
     def start(self) -> Any:
         """The Board, made now, as after power-on."""
-        self.module.arm()
+        import_module("watchdog").arm()
         self.world.watchdog_ns = NEVER
         self.world.look_ahead()
         return self.module.Board()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware import course, fluid_path, layout
-from firmware.bridging import mean_basal, mean_dose
+from firmware.bridge_plan import mean_basal, mean_dose
 from firmware.calibration import Calibration
 from firmware.course import Course
 from firmware.history import History

@@ -16,7 +16,7 @@ from firmware.pages import DIARY
 from firmware.prescription import MINIMUM, STOPPED
 from firmware.retirement import Retired
 from firmware.rings import Ring
-from firmware.trials import EFFECTS, MISSING
+from firmware.trial_orders import EFFECTS, MISSING
 
 HOUR = 3_600
 TRIAL = {"basal": "6 mL/day"}

@@ -25,11 +25,12 @@ def install() -> None:
     for name, module in _PERMANENT.items():
         sys.modules.setdefault(name, module)
     if "firmware.board" not in sys.modules:
-        for driver in ("at24c256", "ds3231", "step_train", "pulse_counter"):
+        for driver in ("at24c256", "ds3231", "step_train", "pulse_counter", "watchdog"):
             importlib.import_module(driver)
         with _substituted(_FOR_BOARD):
             board = importlib.import_module("firmware.board")
-        board.IMAGE_ROOT = None  # type: ignore[attr-defined] # nothing was flashed: the sources are the image
+        image = importlib.import_module("firmware.image")
+        image.IMAGE_ROOT = None  # type: ignore[attr-defined] # nothing was flashed: the sources are the image
         board.sys = system.sys  # type: ignore[attr-defined] # afterwards: the import itself needs the real one
 
 

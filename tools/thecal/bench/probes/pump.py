@@ -6,12 +6,17 @@ import micropython
 
 micropython.kbd_intr(-1)
 
-from firmware import board, image  # noqa: E402 - Ctrl-C is a byte before anything is loaded
+import watchdog  # noqa: E402 - Ctrl-C is a byte before anything is loaded
 
-board.arm()
+from firmware import image  # noqa: E402
+
+watchdog.arm()
 found_in = sys.path[:]
-image.serve(board.IMAGE_ROOT)
-from firmware.app import App  # noqa: E402 - from the file of modules, served by now
+image.serve(image.IMAGE_ROOT)
+from firmware import board  # noqa: E402 - from the file of modules, served by now
+
+image.drivers_loaded()
+from firmware.app import App  # noqa: E402
 
 sys.path[:] = found_in  # the probes lie beside main.py
 
