@@ -43,7 +43,7 @@ SCHEDULES: list[tuple[str, Callable[[Any], object]]] = [
 def test_a_wrong_schedule_is_found_before_any_of_it_flows(act: Callable[[Pump], None]):
     """All of them act at an edge or before: with the period that ends at 08:02, or the one that begins at 08:03."""
     spoilt, sound = pair({"basal": "3 mL/day", **FLEX}, 62)
-    act(spoilt)
+    act(spoilt.alone())
     waited = 0
     while not spoilt.trips and waited < 200:
         spoilt.to_frame()
@@ -51,6 +51,22 @@ def test_a_wrong_schedule_is_found_before_any_of_it_flows(act: Callable[[Pump], 
         waited += 1
     assert spoilt.trips
     assert spoilt.trips[0] in ("rate", "under")
+    assert excess(spoilt, sound) <= 0
+
+
+@pytest.mark.requirement("F11", "F2", "R17", "R26", "I8")
+@pytest.mark.parametrize("act", [row[1] for row in SCHEDULES], ids=[row[0] for row in SCHEDULES])
+def test_guard_and_self_test_together_hold_a_wrong_schedule_before_any_of_it_flows(act: Callable[[Pump], None]):
+    """Whichever comes first. The second of the week is none of the self-test's."""
+    spoilt, sound = pair({"basal": "3 mL/day", **FLEX}, 62)
+    act(spoilt)
+    waited = 0
+    while spoilt.app.dosing.mode != HELD and waited < 200:
+        spoilt.to_frame()
+        sound.to_frame()
+        waited += 1
+    assert spoilt.active in (["guard"], ["self_test_failed"])
+    assert spoilt.active == ["guard"] if spoilt.trips else spoilt.app.selftest.failed >= 0
     assert excess(spoilt, sound) <= 0
 
 
@@ -130,7 +146,7 @@ def test_a_bolus_that_grows_never_flows(name: str, bit: int):
 def test_a_bolus_that_no_record_knows_does_not_begin(act: Callable[[Pump], None], line: str):
     pump = Pump({"basal": "480 uL/day", **PATIENT}).start().run(25)
     before = pump.steps
-    act(pump)
+    act(pump.alone())
     assert "error" in pump.say(line, 3)
     assert pump.trips == ["bolus"]
     assert pump.steps == before
@@ -140,7 +156,7 @@ def test_a_bolus_that_no_record_knows_does_not_begin(act: Callable[[Pump], None]
 @pytest.mark.requirement("F11", "F3", "R17")
 def test_a_scheduled_bolus_that_no_record_knows_does_not_begin():
     at = {"days": "daily", "at": "08:01", "dose": "10 uL", "over": "10 min"}
-    pump = Pump({"basal": "480 uL/day", "scheduled_bolus": [at]}).start().run(5)
+    pump = Pump({"basal": "480 uL/day", "scheduled_bolus": [at]}).start().run(5).alone()
     rx: Any = pump.app.records.prescription
     rx.scheduled[0] = (127, 481, 40_000, 600)
     pump.run(70)
