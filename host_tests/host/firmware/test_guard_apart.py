@@ -17,9 +17,7 @@ pytestmark = [pytest.mark.requirement("F11", "R42"), pytest.mark.parametrize("na
 def test_the_guard_imports_only_itself(name: str) -> None:
     found: set[str] = set()
     for node in ast.walk(GUARD[name]):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "firmware":
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module == "firmware"):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add((node.module or "").removeprefix("firmware."))
