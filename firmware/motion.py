@@ -73,7 +73,7 @@ class Motion:
         self._begun = False
 
     def watch(self):
-        """Once a frame, when DRIVE is what the mode wants. Raises OSError if a counter is dead."""
+        """Once a frame, when DRIVE is what the mode wants. Raises OSError if the rotor's counter is dead."""
         app = self._app
         if app.board.driver_fault():
             app.alarms.raise_(alarms.DRIVER_FAULT)
@@ -82,7 +82,11 @@ class Motion:
         values = app.records.calibration
         if values is None:
             return  # it never doses
-        pulses = app.board.counter.read()  # before the rotor, which then cannot be behind them
+        try:
+            pulses = app.board.counter.read()  # before the rotor, which then cannot be behind them
+        except OSError:
+            self._begun = False  # the guard, which reads it in every frame too, cuts the motor's power for it
+            return
         indices = app.board.rotor.read()
         on = app.dosing.mode == ON
         size = values.steps_per_index

@@ -43,7 +43,7 @@ SCHEDULES: list[tuple[str, Callable[[Any], object]]] = [
 def test_a_wrong_schedule_is_found_before_any_of_it_flows(act: Callable[[Pump], None]):
     """All of them act at an edge or before: with the period that ends at 08:02, or the one that begins at 08:03."""
     spoilt, sound = pair({"basal": "3 mL/day", **FLEX}, 62)
-    act(spoilt)
+    act(spoilt.alone())
     waited = 0
     while not spoilt.trips and waited < 200:
         spoilt.to_frame()
@@ -51,6 +51,22 @@ def test_a_wrong_schedule_is_found_before_any_of_it_flows(act: Callable[[Pump], 
         waited += 1
     assert spoilt.trips
     assert spoilt.trips[0] in ("rate", "under")
+    assert excess(spoilt, sound) <= 0
+
+
+@pytest.mark.requirement("F11", "F2", "R17", "R26", "I8")
+@pytest.mark.parametrize("act", [row[1] for row in SCHEDULES], ids=[row[0] for row in SCHEDULES])
+def test_guard_and_self_test_together_hold_a_wrong_schedule_before_any_of_it_flows(act: Callable[[Pump], None]):
+    """Whichever comes first. The second of the week is none of the self-test's."""
+    spoilt, sound = pair({"basal": "3 mL/day", **FLEX}, 62)
+    act(spoilt)
+    waited = 0
+    while spoilt.app.dosing.mode != HELD and waited < 200:
+        spoilt.to_frame()
+        sound.to_frame()
+        waited += 1
+    assert spoilt.active in (["guard"], ["self_test_failed"])
+    assert spoilt.active == ["guard"] if spoilt.trips else spoilt.app.selftest.failed >= 0
     assert excess(spoilt, sound) <= 0
 
 
@@ -130,17 +146,39 @@ def test_a_bolus_that_grows_never_flows(name: str, bit: int):
 def test_a_bolus_that_no_record_knows_does_not_begin(act: Callable[[Pump], None], line: str):
     pump = Pump({"basal": "480 uL/day", **PATIENT}).start().run(25)
     before = pump.steps
-    act(pump)
+    act(pump.alone())
     assert "error" in pump.say(line, 3)
     assert pump.trips == ["bolus"]
     assert pump.steps == before
     assert pump.app.dosing.bolus is None
 
 
+@pytest.mark.requirement("F11", "F3", "R07", "R17", "R26")
+@pytest.mark.parametrize(
+    ("act", "line"),
+    [
+        (put("records.prescription.patient_bolus", (60_000, 300, 3_600, 4)), "dose"),
+        (put("records.prescription.patient_bolus", (50_000, 300, 60, 4)), "dose"),
+        (put("records.prescription.max_per_hour", 1 << 30), "bolus 10 uL over 5 min"),
+        (put("records.calibration.tubing_nl", 199_000), "prime"),
+    ],
+    ids=["a larger dose", "a shorter lockout", "a higher limit", "a longer tubing"],
+)
+def test_a_prescription_that_changed_in_ram_gives_no_bolus_at_all(act: Callable[[Pump], None], line: str):
+    """It is compared with its record before each use, whoever asks and whatever the guard would say."""
+    pump = Pump({"basal": "480 uL/day", **PATIENT, "limits": {"max_per_hour": "500 uL"}}).start().run(27.2)
+    act(pump)
+    assert "error: bolus: alarm self_test_failed" in pump.say(line, 1.5)
+    assert [code for code in pump.active if code != "bolus_denied"] == ["self_test_failed"]
+    assert pump.app.dosing.mode == HELD
+    assert pump.app.dosing.bolus is None
+    assert pump.app.records.boluses.number == 0
+
+
 @pytest.mark.requirement("F11", "F3", "R17")
 def test_a_scheduled_bolus_that_no_record_knows_does_not_begin():
     at = {"days": "daily", "at": "08:01", "dose": "10 uL", "over": "10 min"}
-    pump = Pump({"basal": "480 uL/day", "scheduled_bolus": [at]}).start().run(5)
+    pump = Pump({"basal": "480 uL/day", "scheduled_bolus": [at]}).start().run(5).alone()
     rx: Any = pump.app.records.prescription
     rx.scheduled[0] = (127, 481, 40_000, 600)
     pump.run(70)
@@ -163,7 +201,7 @@ def test_boluses_that_the_history_has_forgotten_are_held_by_what_really_flowed(l
 
 @pytest.mark.requirement("F11", "R17")
 def test_flow_above_the_highest_is_cut_after_what_may_be_behind():
-    pump = Pump({"basal": "480 uL/day"}, max_rate=2_880_000).start().run(5)
+    pump = Pump({"basal": "480 uL/day"}, max_rate=2_880_000).start().run(5).alone()
     before = pump.steps
     put("records.calibration.max_rate", 28_800_000)(pump)
     assert "ok" in pump.say("bolus 200 uL over 15 min", 60)

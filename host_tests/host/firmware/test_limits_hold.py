@@ -77,7 +77,12 @@ def test_a_dose_beyond_every_number_is_refused_with_its_range():
 
 
 @pytest.mark.requirement("F3", "R49")
-def test_a_bolus_that_a_busy_pump_came_too_late_for_is_told():
+@pytest.mark.parametrize(
+    ("busy_s", "reason", "resets"),
+    [(4.0, "late", 0), (4.6, "interruption", 1)],
+    ids=["late", "too long for the watchdog, which ends it"],
+)
+def test_a_bolus_that_a_busy_pump_came_too_late_for_is_told(busy_s: float, reason: str, resets: int):
     rx = {
         **SALINE,
         "basal": "100 uL/day",
@@ -86,11 +91,14 @@ def test_a_bolus_that_a_busy_pump_came_too_late_for_is_told():
     pump = pump_with(rx)
 
     def be_busy() -> None:
-        pump.twin.world.now_ns += int(4.6 * S)
+        pump.twin.world.now_ns += int(busy_s * S)
 
     pump.twin.at(int(118.3 * S), be_busy)
     pump.run(200)
-    assert [line for line in log(pump) if "bolus_skipped" in line and "late" in line]
+    skipped = [line for line in log(pump) if "bolus_skipped" in line]
+    assert len(skipped) == 1
+    assert f"reason={reason}" in skipped[0]
+    assert len([line for line in log(pump) if " boot " in line]) == 1 + resets
     assert not [line for line in log(pump) if "kind=scheduled" in line]
     pump.close()
 

@@ -34,8 +34,9 @@ class Watched:
         self.logged: list[tuple[str, dict[str, int]]] = []
         self.alarms = Alarms(lambda code, **fields: None, lambda: 0)
         self.book = SimpleNamespace(missed_nl=0)
+        self.dead = False
         board = SimpleNamespace(
-            counter=SimpleNamespace(read=lambda: (self.motor.pulses + ahead) % WRAP),
+            counter=SimpleNamespace(read=lambda: self._pulses(ahead)),
             rotor=SimpleNamespace(read=lambda: (self.motor.indices + self.extra) % WRAP),
             driver_fault=lambda: self.fault,
         )
@@ -51,6 +52,11 @@ class Watched:
         self.motion = Motion(self.app)
         self.motion.powered()
         self.motion.watch()
+
+    def _pulses(self, ahead: int) -> int:
+        if self.dead:
+            raise OSError("pulse counter: no answer")
+        return (self.motor.pulses + ahead) % WRAP
 
     def _log(self, code: str, **fields: int) -> None:
         self.logged.append((code, fields))
@@ -192,3 +198,15 @@ def test_another_calibration_begins_the_balance_anew_and_without_one_only_the_dr
     bare.app.records.calibration = None
     bare.fault = True
     assert bare.second(0, 100) == ["driver_fault"]
+
+
+def test_a_pulse_counter_that_does_not_answer_is_the_guards_and_the_watch_begins_anew() -> None:
+    watched = Watched(20)
+    assert watched.second(0, 39) == []
+    watched.dead = True
+    assert watched.second(0, 39) == []  # the guard has cut DRIVE: test_guard_watch.py
+    watched.dead = False
+    assert watched.second(0, 39) == []
+    assert watched.second(0, 39) == []
+    assert watched.second(0, 1) == ["stall"]
+    assert watched.logged[0][1]["steps"] == 40
