@@ -307,8 +307,8 @@ def test_a_train_ends_within_its_second(size: int, base: int):
 @pytest.mark.requirement("F1", "I11", "R17")
 @given(sizes, st.integers(6_000, 28_800_000), st.lists(st.integers(0, 999), min_size=1, max_size=12))
 def test_no_word_is_faster_than_its_flow_however_few_its_steps(size: int, base: int, lateness: list[int]):
-    """A word fills its second, a single step's too: with a count that has a wrong bit it goes on at its own pace. If the
-    tick is late, the word is shorter, but never faster than twice the flow."""
+    """A word fills its second, a single step's too: with a count that has a wrong bit it goes on at its own pace. If
+    the tick is late, the word is shorter, but never faster than twice the flow."""
     rig = Rig(size, base, [], 0)
     rig.start()
     nominal = S_US * pl_per_us(base) // size + 1

@@ -6,12 +6,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from thecal.faults.lives import Life
+from thecal.faults.disclosed import Steps, nothing
+from thecal.faults.life import Life
 from thecal.faults.pump import Seen
 from thecal.powercut.snapshot import S, module
 
 MASKED, DETECTED, UNDETECTED, UNSAFE = CLASSES = ("masked", "detected", "undetected", "unsafe")
-_WORD_MAX = 1_023
 _LEVEL = 2  # channel of the level sensor
 _NEEDED_US = 7 * S  # refused for so long, a needed record has made the EEPROM dead: 5 s, looked at once a second
 _EMPTY_US = 12 * S  # the level sensor's two readings, 4 s apart, and what a frame is late
@@ -29,17 +29,6 @@ class Verdict(NamedTuple):
     why: str
     excess_pl: int
     undercount: int
-
-
-def disclosed_pl(life: Life) -> int:
-    """The most that a single fault may deliver beyond the demand, pL: two seconds of the highest flow that is
-    prescribed, at least two steps, and one command word, which is never more than two seconds of that flow.
-
-    The one place that says so.
-    """
-    size, peak = life.size_pl, life.peak_pl_s()
-    steps_a_second = peak // size + 1
-    return max(2 * peak, 2 * size) + min(2 * steps_a_second, _WORD_MAX) * size
 
 
 def usual_pl(life: Life) -> int:
@@ -99,16 +88,18 @@ def runs_ahead(reference: Seen, seen: Seen) -> bool:
     return seen.steps > reference.steps + 1 and not seen.looped
 
 
-def judge(life: Life, reference: Seen, seen: Seen, must: int) -> Verdict:
-    """must: mask of alarms of which one must have come, by what was done to the pump; 0: none."""
+def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = nothing) -> Verdict:
+    """must: mask of alarms of which one must have come, by what was done to the pump; 0: none. most: the disclosed
+    maximum of that, in steps."""
     life = life.as_it_went(seen.begun, seen.heard)
     excess = max(0, excess_pl(life, seen.trains, seen.end_us) - usual_pl(life))
     undercount = max(0, seen.steps - seen.ledger_steps)
     new = seen.alarms & ~reference.alarms
     notes = sorted((seen.logged - reference.logged).keys())
     unsafe = ""
-    if excess > disclosed_pl(life):
-        unsafe = f"{excess // 1_000} nL beyond the demand, {disclosed_pl(life) // 1_000} nL disclosed"
+    disclosed_pl = most(life) * life.size_pl
+    if excess > disclosed_pl:
+        unsafe = f"{excess / 1_000:,.1f} nL beyond the demand, {disclosed_pl / 1_000:,.1f} nL disclosed"
     else:
         unsafe = _silent(life, seen, must)
     if unsafe:
