@@ -7,7 +7,7 @@ from random import Random
 
 from thecal import bus_faults
 from thecal.emulated.board import EmulatedBoard
-from thecal.faults.disclosed import Steps, count, nothing, sums, word
+from thecal.faults.disclosed import Steps, count, nothing, presses, sums, word
 from thecal.models import pins
 from thecal.powercut.snapshot import module
 from thecal.scenario_event_types import I2cFault
@@ -130,7 +130,8 @@ def _pin(rng: Random) -> Struck:
         board.at(board.now_ns() + S // 10, lambda: strike(board))
 
     must = 1 << module("alarms").DRIVER_FAULT if pin == pins.DIAG and level else 0
-    return f"GP{pin} held {'high' if level else 'low'}", strike, must, nothing
+    most = presses if pin == pins.DOSE else nothing
+    return f"GP{pin} held {'high' if level else 'low'}", strike, must, most
 
 
 _KINDS: tuple[Callable[[Random], Struck], ...] = (

@@ -15,6 +15,7 @@ EXPOSED_US = LATENCY_US + 5_000
 TRAIN_US = 990_000  # a word, in time
 PERIOD_US = 1_000_000
 WORD_MAX = 1_023
+_PRESSES = 2
 Steps = Callable[[Life], int]
 
 
@@ -33,6 +34,14 @@ def count(life: Life) -> int:
     word's pace until the guard has cut DRIVE. The word of a late tick may have twice the pace."""
     steps_a_second = life.peak_pl_s() // life.size_pl + 1
     return 1 + (PERIOD_US - TRAIN_US + EXPOSED_US) * 2 * steps_a_second // TRAIN_US
+
+
+def presses(life: Life) -> int:
+    """A DOSE button that is pressed by nobody: the patient boluses that lockout and limits allow. The lockout of a life
+    is 10 minutes, and it is followed for 20 at most."""
+    if life.kind != "patient":
+        return 0
+    return -(-_PRESSES * life.boluses[0][2] * 1_000 // life.size_pl)
 
 
 def word(_: Life) -> int:

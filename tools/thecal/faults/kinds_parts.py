@@ -88,7 +88,7 @@ _PARTS: tuple[Callable[[Random, int], Planned], ...] = (
     _attribute("worn", (True,)),
     _attribute("noise", (0.01, 0.1, 0.5)),
     _attribute("rtc_garbage", (True,)),
-    _attribute("button", (True,)),
+    _attribute("button", (True,), most=disclosed.presses),
     _attribute("diag", (True,), ("DRIVER_FAULT",)),
     _attribute("counter_stuck", (0, 1_000)),
     _attribute("rotor_stuck", (True,)),

@@ -16,7 +16,8 @@ _LEVEL = 2  # channel of the level sensor
 _NEEDED_US = 7 * S  # refused for so long, a needed record has made the EEPROM dead: 5 s, looked at once a second
 _EMPTY_US = 12 * S  # the level sensor's two readings, 4 s apart, and what a frame is late
 _BEGIN_S = 2  # an order for a bolus counts from when it is given; it flows within so many seconds
-_STALL_INDICES = 4  # two that are missing, the one in which it began, and what is commanded until that is looked at
+_STALL_INDICES = 2  # that are missing before a stall is found (docs/LIMITS.md); each start of the motor begins anew,
+_STALL_S = 3  # and it takes so many seconds of flow until that is looked at
 
 Trains = Sequence[tuple[int, int, int]]
 
@@ -121,14 +122,15 @@ def _silent(life: Life, seen: Seen, must: int) -> str:
     if seen.alarms & high:
         return ""
     bench = seen.bench
+    starts = 1 + len(seen.resets) + (life.kind == "stop for")
+    lost = starts * _STALL_INDICES * bench.steps_per_index + _STALL_S * (life.peak_pl_s() // life.size_pl + 1)
     refused = bench.refused
     level_fails = bench.adc.get(_LEVEL) is not None
     found = {
         "no alarm of " + ", ".join(alarms.codes(must)): bool(must),
         f"{len(seen.resets)} resets without an alarm": seen.looped and not bench.is_loud,
         "the EEPROM refuses the ledger, without an alarm": refused and refused[-1] - refused[0] >= _NEEDED_US,
-        f"{bench.stall_pulses} pulses without motion, without an alarm": bench.stall_pulses
-        > _STALL_INDICES * bench.steps_per_index,
+        f"{bench.stall_pulses} pulses without motion, without an alarm": bench.stall_pulses > lost,
         "the reservoir is empty, without an alarm": life.empty_us is not None
         and not level_fails
         and seen.end_us - life.empty_us > _EMPTY_US,
