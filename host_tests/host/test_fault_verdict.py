@@ -13,6 +13,7 @@ from thecal.faults.life import MONDAY
 from thecal.faults.pump import Run
 from thecal.paths import ROOT
 from thecal.powercut.snapshot import S
+from thecal.programming import firmware
 
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
 
@@ -57,12 +58,15 @@ def test_the_bounds_are_those_of_the_document() -> None:
             assert f" {bound(life) * 25:,} nL" in line or (not bound(life) and "nothing" in line), name
 
 
+def basal(rate: int) -> lives.Life:
+    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
+    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
+
+
 @pytest.mark.parametrize("which", ["x_bit", "word_bit"])
 @pytest.mark.parametrize("rate", [36_000, 480_000, 4_800_000, 28_800_000])
 def test_any_wrong_bit_of_the_generator_is_found_within_a_second_and_costs_a_step_or_two(which: str, rate: int) -> None:
-    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
-    plan = lives._Plan(25_000, rate, rate, MONDAY, table)
-    life = lives._life("basal", plan)
+    life = basal(rate)
     reference = Run(life).lead()
     for bit in range(31 if which == "x_bit" else 30):
         seen = Run(life, lambda run, bit=bit: run.at(90 * S, lambda board: setattr(board.bench, which, bit))).lead()
@@ -70,3 +74,34 @@ def test_any_wrong_bit_of_the_generator_is_found_within_a_second_and_costs_a_ste
         assert found.kind != verdict.UNSAFE, (bit, found)
         assert found.kind == verdict.DETECTED or (rate == 36_000 or seen.steps <= reference.steps), (bit, found)
         assert seen.steps <= reference.steps + disclosed.count(life), bit
+
+
+def test_without_the_guard_a_wrong_count_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = basal(480_000)
+
+    def strike(run: Run) -> None:
+        run.at(90 * S, lambda board: setattr(board.bench, "x_bit", 13))
+
+    reference = Run(life).lead()
+    assert verdict.judge(life, reference, Run(life, strike).lead(), 0, disclosed.count).kind == verdict.DETECTED
+    monkeypatch.setattr(firmware("guard").Guard, "run", lambda self, late: None)
+    found = verdict.judge(life, reference, Run(life, strike).lead(), 0, disclosed.count)
+    assert found.kind == verdict.UNSAFE, found
+    assert found.excess_pl > 50 * life.size_pl
+
+
+def test_the_bound_of_a_stall_is_that_of_the_document() -> None:
+    text = " ".join((ROOT / "docs" / "LIMITS.md").read_text().split())
+    size = lives.PumpConfig().steps_per_index
+    assert f"two indices of lost steps, {verdict._STALL_INDICES * size} steps" in text
+    assert verdict._STALL_S == 3
+    assert "those of up to three seconds of flow" in text
+
+
+def test_a_pump_without_a_clock_is_demanded_the_lowest_rate_above_0_at_every_hour() -> None:
+    rates = [(0, 500_000), (60 * S, 0), (120 * S, 500_000)]
+    life = replace(_LIFE, kind="flex", rates=rates)
+    assert life.as_it_went([], True).rates == rates
+    assert life.as_it_went([], True, lost=True).rates == [(since, 500_000) for since, _ in rates]
+    stopped = replace(life, kind="stopped")
+    assert stopped.as_it_went([], True, lost=True).rates == rates

@@ -44,13 +44,17 @@ class Life:
     def size_pl(self) -> int:
         return self.config.pl_per_step
 
-    def as_it_went(self, begun: list[int], heard: bool) -> Life:
+    def as_it_went(self, begun: list[int], heard: bool, lost: bool = False) -> Life:
         """What was demanded of a pump that has begun boluses at these times and may not have heard the first line.
 
+        lost: it has lost its clock, and gives the lowest rate above 0 whatever the hour, in a period without flow too.
         A stop that was never acknowledged is none. An order that was to be denied counts if the pump has begun a bolus
         upon it, and, of presses within a lockout, if nothing was begun before it.
         """
         rates = self.rates if heard or self.kind not in STOPS else self.rates[:1]
+        if lost and self.kind == "flex":
+            lowest = min(rate for _, rate in rates if rate)
+            rates = [(since, max(rate, lowest)) for since, rate in rates]
         boluses = list(self.boluses)
         for order in self.orders:
             if any(order[0] <= at <= order[0] + _ANSWER_US for at in begun) and (

@@ -92,7 +92,7 @@ def runs_ahead(reference: Seen, seen: Seen) -> bool:
 def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = nothing) -> Verdict:
     """must: mask of alarms of which one must have come, by what was done to the pump; 0: none. most: the disclosed
     maximum of that, in steps."""
-    life = life.as_it_went(seen.begun, seen.heard)
+    life = life.as_it_went(seen.begun, seen.heard, bool(seen.alarms >> module("alarms").RTC_LOST & 1))
     excess = max(0, excess_pl(life, seen.trains, seen.end_us) - usual_pl(life))
     undercount = max(0, seen.steps - seen.ledger_steps)
     new = seen.alarms & ~reference.alarms
