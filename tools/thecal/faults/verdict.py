@@ -97,15 +97,16 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = noth
     undercount = max(0, seen.steps - seen.ledger_steps)
     new = seen.alarms & ~reference.alarms
     notes = sorted((seen.logged - reference.logged).keys())
+    resets = max(0, len(seen.resets) - len(reference.resets))  # a first start proves the watchdog by one
     unsafe = ""
     disclosed_pl = most(life) * life.size_pl
     if excess > disclosed_pl:
         unsafe = f"{excess / 1_000:,.1f} nL beyond the demand, {disclosed_pl / 1_000:,.1f} nL disclosed"
     else:
-        unsafe = _silent(life, seen, must)
+        unsafe = _silent(life, seen, must, resets)
     if unsafe:
         kind = UNSAFE
-    elif new or seen.resets:
+    elif new or resets:
         kind = DETECTED
     elif same_steps(reference, seen):
         kind = MASKED
@@ -115,14 +116,14 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = noth
     return Verdict(kind, unsafe + (f" (said: {said})" if said else ""), excess, undercount)
 
 
-def _silent(life: Life, seen: Seen, must: int) -> str:
+def _silent(life: Life, seen: Seen, must: int, resets: int) -> str:
     """Which condition of high priority has no alarm of high priority."""
     alarms = module("alarms")
     high = sum(1 << alarm for alarm, row in enumerate(alarms.TABLE) if row[1] == alarms.HIGH)
     if seen.alarms & high:
         return ""
     bench = seen.bench
-    starts = 1 + len(seen.resets) + (life.kind == "stop for")
+    starts = 1 + resets + (life.kind == "stop for")
     lost = starts * _STALL_INDICES * bench.steps_per_index + _STALL_S * (life.peak_pl_s() // life.size_pl + 1)
     refused = bench.refused
     level_fails = bench.adc.get(_LEVEL) is not None
