@@ -4,7 +4,7 @@ The tick runs once a second with the heap locked: no allocation, no bus, no cons
 the EEPROM before, by the ledger's own task.
 
 A second is dosed after it has passed, so delivered volume never runs ahead of demanded volume; its steps are spread
-evenly over the second that follows.
+evenly over the second that follows; a single step is made at once.
 """
 
 from micropython import const
@@ -14,7 +14,6 @@ from firmware.civil import SECONDS_PER_DAY
 from firmware.schedule import Schedule
 
 _TRAIN_US = const(990_000)  # a second's steps end within it, with 1 % to spare, so that trains never pile up
-_SINGLE_US = const(2_000)  # a single step is over at once: nothing of its word is left to wait for
 _MAX_LATE_S = const(2)  # seconds that are still dosed when the tick was late; what is beyond them is missed
 
 OFF = const(0)  # no prescription, or stopped by the operator: nothing is demanded
@@ -156,9 +155,10 @@ class Dosing:
             steps = self._ledger.take(min(self.pending, 2 * nominal, self._train.MAX_STEPS))
             if steps:
                 # A late tick's train ends with its second all the same, so that lateness is not handed on; but the
-                # motor is never asked for more than twice the speed of its rate.
+                # motor is never asked for more than twice the speed of its rate. A single step, too, is followed by
+                # the gap of its second: should the generator count wrong, it goes on at that pace and no faster.
                 train_us = max(_TRAIN_US - late_ms % 1_000 * 1_000, _TRAIN_US * steps // (2 * nominal))
-                self._train.start(steps, train_us // steps if steps > 1 else _SINGLE_US)
+                self._train.start(steps, train_us // steps)
                 self.pending -= steps
         if self.pending > 2 * nominal:
             # More than two seconds of flow could not be reserved: never caught up later.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any
 
-from support import S, steps_by
+from support import S, continuous, steps_by
 
 from thecal.sim import Result
 
@@ -13,6 +13,8 @@ STEP_NL = 25
 MIN = 60 * S
 HOUR = 60 * MIN
 PATH_NL = 140_000 + 800 * 220  # tubing and catheter of the reference hardware
+RATE = continuous("4.8 mL/day")
+BIG = {"reservoir": "100 mL"}  # no refill is due soon
 
 
 def say(at: str, line: str) -> dict[str, Any]:
@@ -25,6 +27,15 @@ def codes(result: Result, *wanted: str) -> list[tuple[str, dict[str, Any]]]:
 
 def delivered(result: Result, begin_ns: int, end_ns: int) -> int:
     return (steps_by(result, end_ns) - steps_by(result, begin_ns)) * STEP_NL
+
+
+def raised(result: Result) -> dict[str, float]:
+    """Alarm -> true time, s, at which it was logged first."""
+    times: dict[str, float] = {}
+    for event in result.events:
+        if event.code == "alarm":
+            times.setdefault(str(event.details["alarm"]), event.t_ns / S)
+    return times
 
 
 def most_in_any(result: Result, window_ns: int) -> int:

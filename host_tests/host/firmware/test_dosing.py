@@ -304,6 +304,22 @@ def test_a_train_ends_within_its_second(size: int, base: int):
         assert rig.train.free_us <= rig.clock_us + 990_000
 
 
+@pytest.mark.requirement("F1", "I11", "R17")
+@given(sizes, st.integers(6_000, 28_800_000), st.lists(st.integers(0, 999), min_size=1, max_size=12))
+def test_no_word_is_faster_than_its_flow_however_few_its_steps(size: int, base: int, lateness: list[int]):
+    """A word fills its second, a single step's too: with a count that has a wrong bit it goes on at its own pace. If
+    the tick is late, the word is shorter, but never faster than twice the flow."""
+    rig = Rig(size, base, [], 0)
+    rig.start()
+    nominal = S_US * pl_per_us(base) // size + 1
+    for frame, late_ms in enumerate(lateness, 1):
+        rig.pass_to(max(rig.clock_us, frame * S_US + late_ms * MS_US))
+        words = len(rig.train.trains)
+        rig.tick()
+        for _, interval, steps in rig.train.trains[words:]:
+            assert (interval + 1) * steps > max(990_000 - late_ms * MS_US, 990_000 * steps // (2 * nominal))
+
+
 @pytest.mark.requirement("F2")
 def test_local_time_crosses_midnight_and_the_end_of_the_week():
     rig = Rig(25_000, 6_000, [], 604_798)

@@ -18,6 +18,8 @@ from thecal.build import build, littlefs_image
 from thecal.emulated.board import EmulatedBoard
 from thecal.faults import board_faults, lives
 from thecal.faults.campaign import Case, Tally
+from thecal.faults.disclosed import Steps
+from thecal.faults.life import Life
 from thecal.faults.parts import Bench
 from thecal.faults.pump import RESETS_MAX, Seen
 from thecal.faults.verdict import judge
@@ -59,7 +61,7 @@ def try_one(seed: int, package: int, number: int) -> Case:
     return lead(seed, package, range(number, number + 1))[0]
 
 
-def plan(seed: int, package: int) -> lives.Life:
+def plan(seed: int, package: int) -> Life:
     """The life of a package."""
     rng = Random(f"board {seed}:{package}")
     while True:
@@ -68,7 +70,7 @@ def plan(seed: int, package: int) -> lives.Life:
             return life
 
 
-def scenario(life: lives.Life) -> Scenario:
+def scenario(life: Life) -> Scenario:
     """The life as a scenario."""
     events: list[dict[str, Any]] = [{"at": _at(at_us), "do": "command", "line": line} for at_us, line in life.lines]
     events += [{"at": _at(at_us), "do": "patient_bolus"} for at_us in life.presses]
@@ -91,7 +93,7 @@ def _at(us: int) -> str:
 class Branching:
     """A life of one board, from which a child process branches off for each fault."""
 
-    def __init__(self, life: lives.Life) -> None:
+    def __init__(self, life: Life) -> None:
         self.life = life
         self.plan = scenario(life)
         self.target = EmulatedBoard(make_bench(self.plan), find_or_make_image(lambda text: None), littlefs_image())
@@ -192,17 +194,17 @@ def lead(seed: int, package: int, numbers: range) -> list[Case]:
     """The injections of a package with these numbers."""
     life = plan(seed, package)
     branching = Branching(life)
-    drawn: dict[int, tuple[str, int]] = {}
+    drawn: dict[int, tuple[str, int, Steps]] = {}
     for number in numbers:
         rng = Random(f"board {seed}:{package}:{number}")
         early = rng.random() < 0.1
         at_ns = round((rng.uniform(_FIRST_S, _NEAR_S) if early else rng.uniform(_NEAR_S, _LAST_S)) * _S)
-        what, strike, must = board_faults.draw(rng)
-        drawn[number] = f"at {at_ns / _S:.6f} s {what}", must if at_ns > _NEAR_S * _S else 0
+        what, strike, must, most = board_faults.draw(rng)
+        drawn[number] = f"at {at_ns / _S:.6f} s {what}", must if at_ns > _NEAR_S * _S else 0, most
         branching.branch(number, at_ns, strike)
     reference = branching.lead()
     cases = []
-    for number, (what, must) in drawn.items():
-        verdict = judge(life, reference, branching.found[number], must)
+    for number, (what, must, most) in drawn.items():
+        verdict = judge(life, reference, branching.found[number], must, most)
         cases.append(Case(f"board:{package}:{number}", what, life.kind, verdict))
     return cases

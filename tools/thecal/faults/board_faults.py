@@ -7,6 +7,7 @@ from random import Random
 
 from thecal import bus_faults
 from thecal.emulated.board import EmulatedBoard
+from thecal.faults.disclosed import Steps, count, nothing, presses, sums, word
 from thecal.models import pins
 from thecal.powercut.snapshot import module
 from thecal.scenario_event_types import I2cFault
@@ -15,7 +16,8 @@ S = 1_000_000_000
 FOR_EVER_NS = 3_600 * S
 _SCRATCH = 4  # words that the pump uses
 Fault = Callable[[EmulatedBoard], None]
-Struck = tuple[str, Fault, int]  # in words; what happens; mask of alarms of which one must come
+# In words; what happens; mask of alarms of which one must come; the disclosed maximum of that.
+Struck = tuple[str, Fault, int, Steps]
 
 
 def draw(rng: Random) -> Struck:
@@ -30,7 +32,7 @@ def _memory(rng: Random) -> Struck:
     def strike(board: EmulatedBoard) -> None:
         board.chip.mcu.sram[address] ^= 1 << bit
 
-    return f"RAM {0x2000_0000 + address:#x}, bit {bit} flips", strike, 0
+    return f"RAM {0x2000_0000 + address:#x}, bit {bit} flips", strike, 0, word
 
 
 def _word(rng: Random) -> Struck:
@@ -40,7 +42,7 @@ def _word(rng: Random) -> Struck:
     def strike(board: EmulatedBoard) -> None:
         board.chip.mcu.sram[address : address + 4] = value.to_bytes(4, "little")
 
-    return f"RAM {0x2000_0000 + address:#x} becomes {value:#010x}", strike, 0
+    return f"RAM {0x2000_0000 + address:#x} becomes {value:#010x}", strike, 0, word
 
 
 def _register(rng: Random) -> Struck:
@@ -49,7 +51,7 @@ def _register(rng: Random) -> Struck:
     def strike(board: EmulatedBoard) -> None:
         board.chip.mcu.core.registers[number] ^= 1 << bit
 
-    return f"register r{number}, bit {bit} flips", strike, 0
+    return f"register r{number}, bit {bit} flips", strike, 0, word
 
 
 def _scratch(rng: Random) -> Struck:
@@ -58,7 +60,7 @@ def _scratch(rng: Random) -> Struck:
     def strike(board: EmulatedBoard) -> None:
         board.chip.mcu.watchdog.scratch_data[number] ^= 1 << bit
 
-    return f"scratch register {number}, bit {bit} flips", strike, 0
+    return f"scratch register {number}, bit {bit} flips", strike, 0, sums
 
 
 def _generator(rng: Random) -> Struck:
@@ -69,7 +71,7 @@ def _generator(rng: Random) -> Struck:
         machine = board.chip.mcu.pio[0].machines[0]
         setattr(machine, which, getattr(machine, which) ^ 1 << bit)
 
-    return f"{which} of the step generator, bit {bit} flips", strike, 0
+    return f"{which} of the step generator, bit {bit} flips", strike, 0, count
 
 
 def _counter(rng: Random) -> Struck:
@@ -79,16 +81,16 @@ def _counter(rng: Random) -> Struck:
         machine = board.chip.mcu.pio[1].machines[0]
         machine.x ^= 1 << bit
 
-    return f"x of the pulse counter, bit {bit} flips", strike, 0
+    return f"x of the pulse counter, bit {bit} flips", strike, 0, nothing
 
 
 def _hang(rng: Random) -> Struck:
-    return "the processor hangs", lambda board: board.hang(), 0
+    return "the processor hangs", lambda board: board.hang(), 0, nothing
 
 
 def _power(rng: Random) -> Struck:
     off_ns = rng.randrange(1, 10 * S)
-    return f"no power for {off_ns / S:.3f} s", lambda board: board.power_cut(off_ns), 0
+    return f"no power for {off_ns / S:.3f} s", lambda board: board.power_cut(off_ns), 0, nothing
 
 
 def _bus(rng: Random) -> Struck:
@@ -100,6 +102,7 @@ def _bus(rng: Random) -> Struck:
         f"{device} silent for {for_ns / S:.3f} s",
         lambda board: bus_faults.BusFaults(board).begin(I2cFault(0, 0, device, for_ns)),
         must,
+        nothing,
     )
 
 
@@ -107,15 +110,15 @@ def _clock(rng: Random) -> Struck:
     by = rng.choice((-1, 1)) * round(10 ** rng.uniform(0.6, 9))
     lost = 1 << module("alarms").RTC_LOST
     if rng.random() < 0.3:
-        return "the RTC stops", lambda board: board.bench.rtc.halt(board.now_ns()), lost
-    return f"the RTC leaps by {by} s", lambda board: bus_faults.jump(board.bench, by, board.now_ns()), lost
+        return "the RTC stops", lambda board: board.bench.rtc.halt(board.now_ns()), lost, nothing
+    return f"the RTC leaps by {by} s", lambda board: bus_faults.jump(board.bench, by, board.now_ns()), lost, nothing
 
 
 def _motor(rng: Random) -> Struck:
     def strike(board: EmulatedBoard) -> None:
         board.bench.motor.stalled = True
 
-    return "the motor does not follow", strike, 0
+    return "the motor does not follow", strike, 0, nothing
 
 
 def _pin(rng: Random) -> Struck:
@@ -127,7 +130,8 @@ def _pin(rng: Random) -> Struck:
         board.at(board.now_ns() + S // 10, lambda: strike(board))
 
     must = 1 << module("alarms").DRIVER_FAULT if pin == pins.DIAG and level else 0
-    return f"GP{pin} held {'high' if level else 'low'}", strike, must
+    most = presses if pin == pins.DOSE else nothing
+    return f"GP{pin} held {'high' if level else 'low'}", strike, must, most
 
 
 _KINDS: tuple[Callable[[Random], Struck], ...] = (

@@ -20,7 +20,8 @@ from functools import lru_cache
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from thecal.faults.parts import FaultEeprom, FaultRtc, FaultTrain
+from thecal.faults.motor import FaultTrain
+from thecal.faults.parts import FaultEeprom, FaultRtc
 from thecal.paths import ROOT
 from thecal.programming import firmware
 

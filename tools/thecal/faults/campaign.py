@@ -8,8 +8,9 @@ from functools import lru_cache
 from random import Random
 
 from thecal.faults.calls import called, counted
-from thecal.faults.kinds import KINDS, Known, Planned
+from thecal.faults.kinds import KINDS
 from thecal.faults.lives import draw
+from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run, Seen
 from thecal.faults.verdict import CLASSES, UNSAFE, Verdict, judge, runs_ahead
 from thecal.powercut.parts import PartResult, Progress, Settings, run_packages
@@ -57,7 +58,7 @@ def try_one(kind: str, seed: int, package: int, number: int) -> Case:
     rng = Random(f"{kind} {seed}:{package}:{number}")
     planned = KINDS[kind][0](known, rng)
     seen = lead(known, planned, f"{kind} {seed}:{package}:{number}")
-    verdict = judge(known.life, known.seen, seen, planned.must)
+    verdict = judge(known.life, known.seen, seen, planned.must, planned.most)
     return Case(f"{kind}:{package}:{number}", planned.what, known.life.kind, verdict)
 
 

@@ -1,34 +1,27 @@
-"""Short lives of a programmed pump, drawn at random: what it is told, and what it is then demanded to deliver.
-
-The demand is reckoned here from what was drawn, and from nothing of the firmware.
-"""
+"""Short lives of a programmed pump, drawn at random."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from thecal.faults.life import LENGTH_S, MONDAY, Life
 from thecal.models.bench import PumpConfig
 from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot
 from thecal.prescription import RateRange
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import programmed_image
 
-LENGTH_S = 240
 _DAY0 = datetime(2000, 1, 1)
-_MONDAY = datetime(2026, 3, 2)
 _MIN_RATE, _MAX_RATE = 6_000, 28_800_000
 _STEPS_A_LIFE = 12_000  # at most: more would only cost time
 _SIZES = (25_000, 25_000, 25_000, 1_000, 10_000, 100_000, 1_000_000)  # pL
 _FIRST_EVENT_S, _LAST_EVENT_S = 12, 110
-_DAY_US = 86_400 * S
 # When a stop has been typed, the second in progress is still demanded, and the line takes its time.
 _STOP_LAG_US = 2 * S
-_ANSWER_US = 4 * S  # from an order to the bolus that is begun upon it
-STOPS = ("stopped", "stop for")
 KINDS = (
     "basal",
     "basal",
@@ -45,70 +38,13 @@ KINDS = (
 )
 
 
-@dataclass
-class Life:
-    """One life. Times in us of true time, rates in nL/day, doses in nL.
-
-    rates: (since, rate), sorted. boluses: (from, seconds, dose) of those that are to be given. orders: those that are
-    to be denied, and may be given if what stands in their way has come to nothing. lines: (when, text) typed by an
-    operator. presses: of the DOSE button. empty_us: when the reservoir is empty. size_pl: volume of a step.
-    """
-
-    kind: str
-    config: PumpConfig
-    snapshot: Snapshot
-    rates: list[tuple[int, int]]
-    boluses: list[tuple[int, int, int]] = field(default_factory=list)
-    orders: list[tuple[int, int, int]] = field(default_factory=list)
-    lines: list[tuple[int, str]] = field(default_factory=list)
-    presses: list[int] = field(default_factory=list)
-    empty_us: int | None = None
-    start: datetime = _MONDAY
-    table: dict[str, Any] = field(default_factory=dict)  # the prescription, as in a file
-
-    @property
-    def size_pl(self) -> int:
-        return self.config.pl_per_step
-
-    def as_it_went(self, begun: list[int], heard: bool) -> Life:
-        """What was demanded of a pump that has begun boluses at these times and may not have heard the first line.
-
-        A stop that was never acknowledged is none. An order that was to be denied counts if the pump has begun a bolus
-        upon it, and, of presses within a lockout, if nothing was begun before it.
-        """
-        rates = self.rates if heard or self.kind not in STOPS else self.rates[:1]
-        boluses = list(self.boluses)
-        for order in self.orders:
-            if any(order[0] <= at <= order[0] + _ANSWER_US for at in begun) and (
-                self.kind != "patient" or not any(at < order[0] for at in begun)
-            ):
-                boluses.append(order)
-        return replace(self, rates=rates, boluses=boluses)
-
-    def demanded_pl(self, t_us: int) -> int:
-        """What has been demanded up to t_us, pL."""
-        total = 0
-        for index, (since, rate) in enumerate(self.rates):
-            until = self.rates[index + 1][0] if index + 1 < len(self.rates) else t_us
-            total += rate * max(0, min(until, t_us) - since)
-        volume = total * 1_000 // _DAY_US
-        for begin, seconds, dose in self.boluses:
-            volume += dose * 1_000 * min(max(0, t_us - begin), seconds * S) // (seconds * S)
-        return volume
-
-    def peak_pl_s(self) -> int:
-        """The highest flow that it is ever demanded to give, pL a second, rounded up."""
-        flow = max(rate for _, rate in self.rates) * 1_000 // 86_400 + 1
-        return flow + max((dose * 1_000 // seconds + 1 for _, seconds, dose in self.boluses + self.orders), default=0)
-
-
 def draw(rng: Random) -> Life:
     """A life."""
     kind = rng.choice(KINDS)
     size = rng.choice(_SIZES)
     most = min(_MAX_RATE, _STEPS_A_LIFE * size * 86_400 // 1_000 // LENGTH_S)
     rate = round(math.exp(rng.uniform(math.log(_MIN_RATE), math.log(most))))
-    start = _MONDAY + timedelta(seconds=rng.randrange(86_400))
+    start = MONDAY + timedelta(seconds=rng.randrange(86_400))
     table: dict[str, Any] = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
     return _MAKERS.get(kind, _basal)(rng, kind, _Plan(size, rate, most, start, table))
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 BITS = 31  # of a small integer of MicroPython, the sign included
 _SIGN = 30
 _NOT_FOLLOWED = ("board", "_board", "eeprom", "_eeprom", "train", "_train")
+_OF_THE_BOARD = ("_cut",)  # variables of firmware/board.py that stand for its own on the fast board, too
 
 
 class Leaf(NamedTuple):
@@ -40,6 +41,10 @@ def leaves(root: Any, name: str = "app") -> Leaves:
     """Every variable below root, in an order that does not change."""
     found: Leaves = {}
     _visit(root, name, found, set())
+    board = getattr(root, "board", None)
+    for key in _OF_THE_BOARD:
+        if hasattr(board, key):
+            found[f"{name}.board.{key}"] = [Leaf(f"{name}.board.{key}", board, key, ())]
     return found
 
 

@@ -4,118 +4,23 @@ from __future__ import annotations
 
 import heapq
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
-from types import FrameType
 from typing import Any
 
-from thecal.faults.lives import LENGTH_S, Life
-from thecal.faults.parts import Bench, FaultEeprom, FaultRotor, FaultRtc, FaultTrain
-from thecal.models.sensors import LEVEL_EMPTY_MV, LEVEL_FULL_MV
+from thecal.faults.board_of_faults import TICKS_MASK, FaultBoard
+from thecal.faults.bounded import SPIN_S, bounded, untraced
+from thecal.faults.disclosed import LATENCY_US
+from thecal.faults.life import LENGTH_S, Life
+from thecal.faults.parts import Bench
 from thecal.powercut.snapshot import START_US, WATCHDOG, Bite, S, Snapshot, module
-from thecal.powercut.whole_pump import Board
 
 COMMANDED = 2
 _LOOP = 3  # starts that nobody ordered, and after which a start sounds the buzzer before anything else
 RESETS_MAX = 8  # a pump that has been reset so often shows nothing new
-_SPIN_S = 2.0  # of the host's processor: code that takes no simulated time and does not end is a hang
-_TICKS_MASK = 0x3FFFFFFF
-_DIE = 3  # channel of the processor's own temperature
-_DIE_MV = 709
-
-
-class FaultBoard(Board):
-    """The board of one power-on. at(): something happens at a true time, in the middle of whatever waits then."""
-
-    def __init__(self, snapshot: Snapshot, life: Life, bench: Bench, events: list[Any]) -> None:
-        super().__init__(snapshot)
-        self.life = life
-        self.bench = bench
-        self._events = events  # a heap, handed on from one power-on to the next
-        self.eeprom = FaultEeprom(self, snapshot, bench)
-        self.rtc = FaultRtc(self, snapshot.rtc, bench)
-        self.train = self.counter = FaultTrain(self, bench, snapshot.steps)
-        self.rotor = FaultRotor(self.train, bench)
-        self.presses = 0
-        for name in ("take_press", "button_down", "driver_fault"):  # static in the board without faults
-            setattr(self, name, getattr(self, "_" + name))
-
-    def advance(self, us: int) -> None:
-        end = self.now_us + us
-        events = self._events
-        while events and events[0][0] <= end:
-            at_us, _, action = heapq.heappop(events)
-            if at_us > self.now_us:
-                super().advance(at_us - self.now_us)
-            action(self)
-        if self.now_us < end:
-            super().advance(end - self.now_us)
-
-    def wait(self, ms: int) -> bool:
-        end = self.now_us + ms * 1_000
-        while not self.input:
-            due = min(self._events[0][0], end) if self._events else end
-            self.advance(max(0, due - self.now_us))
-            if self.now_us >= end:
-                break
-        return bool(self.input)
-
-    def ticks_ms(self) -> int:
-        return (self.now_us // 1_000 + self.bench.ticks_base) & _TICKS_MASK
-
-    def millivolts(self, channel: int) -> int:
-        stuck = self.bench.adc.get(channel)
-        if stuck is not None:
-            return stuck
-        if channel == _DIE:
-            return _DIE_MV
-        if channel != self.LEVEL:
-            return super().millivolts(channel)
-        life = self.life
-        if life.empty_us is not None and self.now_us >= life.empty_us:
-            return LEVEL_EMPTY_MV
-        capacity_pl = life.config.reservoir_nl * 1_000
-        left_pl = max(0, self.fluid_pl - self.train.steps() * life.size_pl)
-        return LEVEL_EMPTY_MV + (LEVEL_FULL_MV - LEVEL_EMPTY_MV) * min(left_pl, capacity_pl) // capacity_pl
-
-    def _take_press(self) -> bool:
-        if self.bench.button is not None:
-            return self.bench.button
-        pressed, self.presses = self.presses > 0, 0
-        return pressed
-
-    def _button_down(self) -> bool:
-        return bool(self.bench.button)
-
-    def _driver_fault(self) -> bool:
-        return self.bench.diag
-
-    def unbooked(self) -> int:
-        """Starts that nobody ordered and that the EEPROM does not know yet."""
-        return self.bench.unbooked
-
-    def booked(self) -> None:
-        """It knows them."""
-        self.bench.unbooked = 0
-
-    def note(self, ending: int, task: int) -> None:
-        """Why this run ends."""
-        self.bench.noted = ending
-
-    def starve(self) -> None:
-        """The supervisor does not feed the watchdog any more: the steps under way are made, and it bites."""
-        self.advance(S)
-        self.drive(False)
-        self.hang()
-
-    def hang(self, *_: Any) -> None:
-        """The processor does nothing more: the watchdog bites."""
-        while True:
-            self.advance(S)
 
 
 @dataclass
@@ -174,7 +79,7 @@ class Run:
     def lead(self, length_s: int = LENGTH_S, longer: Callable[[Seen], bool] | None = None, longest_s: int = 0) -> Seen:
         """Live for length_s of true time; for longest_s in all if longer(), asked then, says so."""
         snapshot: Snapshot | None = self.life.snapshot
-        with _logged(self), _bounded(), _untraced():
+        with _logged(self), bounded(), untraced():
             while snapshot is not None:
                 snapshot = self._power_on(snapshot, length_s * S)
                 if snapshot is None and longer is not None and not self.seen.looped and self._asks(longer):
@@ -191,6 +96,7 @@ class Run:
         self.board = board = FaultBoard(snapshot, self.life, self.bench, self._events)
         try:
             self.app = module("app").App(board)
+            self._delay_guard()
             self.on_start()
             self.app.start()
             self.seen.began_us = self.seen.began_us or board.now_us
@@ -203,6 +109,18 @@ class Run:
             return self._reset(COMMANDED)
         self._settle()
         return None
+
+    def _delay_guard(self) -> None:
+        """Between a tick and the guard behind it pass the milliseconds that docs/LIMITS.md reckons with."""
+        board = self.board
+        (task,) = (task for task in self.app._executive._starting if task.name == "guard")
+        run = task.run
+
+        def behind(late: int) -> None:
+            board.advance(LATENCY_US)
+            run(late)
+
+        task.run = behind
 
     def _turns(self, end_us: int) -> None:
         board, turn, seen = self.board, self.app.turn, self.seen
@@ -238,7 +156,7 @@ class Run:
 
     def _reset(self, cause: int) -> Snapshot | None:
         board, seen = self.board, self.seen
-        signal.setitimer(signal.ITIMER_VIRTUAL, _SPIN_S)
+        signal.setitimer(signal.ITIMER_VIRTUAL, SPIN_S)
         if cause == WATCHDOG:
             board.now_us = max(board.now_us, board._bite_us)
         self._settle()
@@ -248,7 +166,7 @@ class Run:
         if len(seen.resets) >= RESETS_MAX:
             seen.looped = True
             return None
-        scratch = tuple(word & _TICKS_MASK for word in board.scratch)
+        scratch = tuple(word & TICKS_MASK for word in board.scratch)
         return replace(board.off(0), scratch=scratch, cause=cause)
 
 
@@ -280,29 +198,3 @@ def _logged(run: Run) -> Iterator[None]:
         yield
     finally:
         cls.log = original
-
-
-@contextmanager
-def _untraced() -> Iterator[None]:
-    """After this nothing is traced that was not before."""
-    before = sys.gettrace()
-    try:
-        yield
-    finally:
-        sys.settrace(before)
-
-
-@contextmanager
-def _bounded() -> Iterator[None]:
-    """While this lasts, code that never ends is bitten by the watchdog."""
-
-    def bite(number: int, frame: FrameType | None) -> None:
-        raise Bite
-
-    before = signal.signal(signal.SIGVTALRM, bite)
-    signal.setitimer(signal.ITIMER_VIRTUAL, _SPIN_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)

@@ -6,17 +6,18 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from thecal.faults.lives import Life
+from thecal.faults.disclosed import Steps, nothing
+from thecal.faults.life import Life
 from thecal.faults.pump import Seen
 from thecal.powercut.snapshot import S, module
 
 MASKED, DETECTED, UNDETECTED, UNSAFE = CLASSES = ("masked", "detected", "undetected", "unsafe")
-_WORD_MAX = 1_023
 _LEVEL = 2  # channel of the level sensor
 _NEEDED_US = 7 * S  # refused for so long, a needed record has made the EEPROM dead: 5 s, looked at once a second
 _EMPTY_US = 12 * S  # the level sensor's two readings, 4 s apart, and what a frame is late
 _BEGIN_S = 2  # an order for a bolus counts from when it is given; it flows within so many seconds
-_STALL_INDICES = 4  # two that are missing, the one in which it began, and what is commanded until that is looked at
+_STALL_INDICES = 2  # that are missing before a stall is found (docs/LIMITS.md); each start of the motor begins anew,
+_STALL_S = 3  # and it takes so many seconds of flow until that is looked at
 
 Trains = Sequence[tuple[int, int, int]]
 
@@ -29,17 +30,6 @@ class Verdict(NamedTuple):
     why: str
     excess_pl: int
     undercount: int
-
-
-def disclosed_pl(life: Life) -> int:
-    """The most that a single fault may deliver beyond the demand, pL: two seconds of the highest flow that is
-    prescribed, at least two steps, and one command word, which is never more than two seconds of that flow.
-
-    The one place that says so.
-    """
-    size, peak = life.size_pl, life.peak_pl_s()
-    steps_a_second = peak // size + 1
-    return max(2 * peak, 2 * size) + min(2 * steps_a_second, _WORD_MAX) * size
 
 
 def usual_pl(life: Life) -> int:
@@ -99,21 +89,24 @@ def runs_ahead(reference: Seen, seen: Seen) -> bool:
     return seen.steps > reference.steps + 1 and not seen.looped
 
 
-def judge(life: Life, reference: Seen, seen: Seen, must: int) -> Verdict:
-    """must: mask of alarms of which one must have come, by what was done to the pump; 0: none."""
-    life = life.as_it_went(seen.begun, seen.heard)
+def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = nothing) -> Verdict:
+    """must: mask of alarms of which one must have come, by what was done to the pump; 0: none. most: the disclosed
+    maximum of that, in steps."""
+    life = life.as_it_went(seen.begun, seen.heard, bool(seen.alarms >> module("alarms").RTC_LOST & 1))
     excess = max(0, excess_pl(life, seen.trains, seen.end_us) - usual_pl(life))
     undercount = max(0, seen.steps - seen.ledger_steps)
     new = seen.alarms & ~reference.alarms
     notes = sorted((seen.logged - reference.logged).keys())
+    resets = max(0, len(seen.resets) - len(reference.resets))  # a first start proves the watchdog by one
     unsafe = ""
-    if excess > disclosed_pl(life):
-        unsafe = f"{excess // 1_000} nL beyond the demand, {disclosed_pl(life) // 1_000} nL disclosed"
+    disclosed_pl = most(life) * life.size_pl
+    if excess > disclosed_pl:
+        unsafe = f"{excess / 1_000:,.1f} nL beyond the demand, {disclosed_pl / 1_000:,.1f} nL disclosed"
     else:
-        unsafe = _silent(life, seen, must)
+        unsafe = _silent(life, seen, must, resets)
     if unsafe:
         kind = UNSAFE
-    elif new or seen.resets:
+    elif new or resets:
         kind = DETECTED
     elif same_steps(reference, seen):
         kind = MASKED
@@ -123,21 +116,22 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int) -> Verdict:
     return Verdict(kind, unsafe + (f" (said: {said})" if said else ""), excess, undercount)
 
 
-def _silent(life: Life, seen: Seen, must: int) -> str:
+def _silent(life: Life, seen: Seen, must: int, resets: int) -> str:
     """Which condition of high priority has no alarm of high priority."""
     alarms = module("alarms")
     high = sum(1 << alarm for alarm, row in enumerate(alarms.TABLE) if row[1] == alarms.HIGH)
     if seen.alarms & high:
         return ""
     bench = seen.bench
+    starts = 1 + resets + (life.kind == "stop for")
+    lost = starts * _STALL_INDICES * bench.steps_per_index + _STALL_S * (life.peak_pl_s() // life.size_pl + 1)
     refused = bench.refused
     level_fails = bench.adc.get(_LEVEL) is not None
     found = {
         "no alarm of " + ", ".join(alarms.codes(must)): bool(must),
         f"{len(seen.resets)} resets without an alarm": seen.looped and not bench.is_loud,
         "the EEPROM refuses the ledger, without an alarm": refused and refused[-1] - refused[0] >= _NEEDED_US,
-        f"{bench.stall_pulses} pulses without motion, without an alarm": bench.stall_pulses
-        > _STALL_INDICES * bench.steps_per_index,
+        f"{bench.stall_pulses} pulses without motion, without an alarm": bench.stall_pulses > lost,
         "the reservoir is empty, without an alarm": life.empty_us is not None
         and not level_fails
         and seen.end_us - life.empty_us > _EMPTY_US,

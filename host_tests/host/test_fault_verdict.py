@@ -1,0 +1,107 @@
+"""The verdict of the fault campaign, and the disclosed maximum that it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thecal.faults import disclosed, lives, verdict
+from thecal.faults.life import MONDAY
+from thecal.faults.pump import Run
+from thecal.paths import ROOT
+from thecal.powercut.snapshot import S
+from thecal.programming import firmware
+
+pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
+
+
+def slow_excess(life: lives.Life, times: list[int], end_us: int) -> int:
+    """By definition: the largest delivered less demanded of all stretches from one instant to a later one."""
+    marks = sorted({0, end_us, *times, *(t - 1 for t in times if t)})
+    ahead = [sum(t <= mark for t in times) * life.size_pl - life.demanded_pl(mark) for mark in marks]
+    return max(later - early for n, early in enumerate(ahead) for later in ahead[n:])
+
+
+@given(
+    st.lists(st.integers(1, 60 * S), max_size=12),
+    st.integers(0, 20_000_000),
+    st.integers(0, 20_000_000),
+    st.integers(1, 59),
+)
+def test_the_excess_is_that_of_the_worst_stretch(times: list[int], rate: int, later: int, edge_s: int) -> None:
+    life = replace(_LIFE, rates=[(0, rate), (edge_s * S, later)])
+    times.sort()
+    found = verdict.excess_pl(life, [(t_us, 1, 1) for t_us in times], 60 * S)
+    assert abs(found - slow_excess(life, times, 60 * S)) <= 2  # pL: of a microsecond of flow
+
+
+_LIFE = lives.Life("basal", lives.PumpConfig(), lives.Snapshot([], 0, (0, 0), 0, 0), [(0, 0)])
+
+
+def test_the_bounds_are_those_of_the_document() -> None:
+    """docs/LIMITS.md, with 25 nL a step."""
+    text = (ROOT / "docs" / "LIMITS.md").read_text()
+    table = text[text.index("## The disclosed maximum") : text.index("How the numbers come about")]
+    slow, fast = (replace(_LIFE, rates=[(0, rate)]) for rate in (480_000, 28_800_000))
+    rows = {line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("|")}
+    for name, bound in (
+        ("the tick's sums", disclosed.sums),
+        ("a bit of a command word", disclosed.count),
+        ("a command word that is wrong as a whole", disclosed.word),
+        ("a part that fails", disclosed.nothing),
+    ):
+        (line,) = (line for row, line in rows.items() if row.startswith(name))
+        for life in (slow, fast):
+            assert f" {bound(life) * 25:,} nL" in line or (not bound(life) and "nothing" in line), name
+
+
+def basal(rate: int) -> lives.Life:
+    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
+    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
+
+
+@pytest.mark.parametrize("which", ["x_bit", "word_bit"])
+@pytest.mark.parametrize("rate", [36_000, 480_000, 4_800_000, 28_800_000])
+def test_any_wrong_bit_of_the_generator_is_found_within_a_second_and_costs_a_step_or_two(which: str, rate: int) -> None:
+    life = basal(rate)
+    reference = Run(life).lead()
+    for bit in range(31 if which == "x_bit" else 30):
+        seen = Run(life, lambda run, bit=bit: run.at(90 * S, lambda board: setattr(board.bench, which, bit))).lead()
+        found = verdict.judge(life, reference, seen, 0, disclosed.count)
+        assert found.kind != verdict.UNSAFE, (bit, found)
+        assert found.kind == verdict.DETECTED or (rate == 36_000 or seen.steps <= reference.steps), (bit, found)
+        assert seen.steps <= reference.steps + disclosed.count(life), bit
+
+
+def test_without_the_guard_a_wrong_count_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = basal(480_000)
+
+    def strike(run: Run) -> None:
+        run.at(90 * S, lambda board: setattr(board.bench, "x_bit", 13))
+
+    reference = Run(life).lead()
+    assert verdict.judge(life, reference, Run(life, strike).lead(), 0, disclosed.count).kind == verdict.DETECTED
+    monkeypatch.setattr(firmware("guard").Guard, "run", lambda self, late: None)
+    found = verdict.judge(life, reference, Run(life, strike).lead(), 0, disclosed.count)
+    assert found.kind == verdict.UNSAFE, found
+    assert found.excess_pl > 50 * life.size_pl
+
+
+def test_the_bound_of_a_stall_is_that_of_the_document() -> None:
+    text = " ".join((ROOT / "docs" / "LIMITS.md").read_text().split())
+    size = lives.PumpConfig().steps_per_index
+    assert f"two indices of lost steps, {verdict._STALL_INDICES * size} steps" in text
+    assert verdict._STALL_S == 3
+    assert "those of up to three seconds of flow" in text
+
+
+def test_a_pump_without_a_clock_is_demanded_the_lowest_rate_above_0_at_every_hour() -> None:
+    rates = [(0, 500_000), (60 * S, 0), (120 * S, 500_000)]
+    life = replace(_LIFE, kind="flex", rates=rates)
+    assert life.as_it_went([], True).rates == rates
+    assert life.as_it_went([], True, lost=True).rates == [(since, 500_000) for since, _ in rates]
+    stopped = replace(life, kind="stopped")
+    assert stopped.as_it_went([], True, lost=True).rates == rates

@@ -1,0 +1,80 @@
+"""A short life of a programmed pump: what it is told, and what it is then demanded to deliver.
+
+The demand is reckoned here from what was drawn, and from nothing of the firmware.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from thecal.models.bench import PumpConfig
+from thecal.powercut.snapshot import S, Snapshot
+
+LENGTH_S = 240
+MONDAY = datetime(2026, 3, 2)
+STOPS = ("stopped", "stop for")
+_DAY_US = 86_400 * S
+_ANSWER_US = 4 * S  # from an order to the bolus that is begun upon it
+
+
+@dataclass
+class Life:
+    """One life. Times in us of true time, rates in nL/day, doses in nL.
+
+    rates: (since, rate), sorted. boluses: (from, seconds, dose) of those that are to be given. orders: those that are
+    to be denied, and may be given if what stands in their way has come to nothing. lines: (when, text) typed by an
+    operator. presses: of the DOSE button. empty_us: when the reservoir is empty. size_pl: volume of a step.
+    """
+
+    kind: str
+    config: PumpConfig
+    snapshot: Snapshot
+    rates: list[tuple[int, int]]
+    boluses: list[tuple[int, int, int]] = field(default_factory=list)
+    orders: list[tuple[int, int, int]] = field(default_factory=list)
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    presses: list[int] = field(default_factory=list)
+    empty_us: int | None = None
+    start: datetime = MONDAY
+    table: dict[str, Any] = field(default_factory=dict)  # the prescription, as in a file
+
+    @property
+    def size_pl(self) -> int:
+        return self.config.pl_per_step
+
+    def as_it_went(self, begun: list[int], heard: bool, lost: bool = False) -> Life:
+        """What was demanded of a pump that has begun boluses at these times and may not have heard the first line.
+
+        lost: it has lost its clock, and gives the lowest rate above 0 whatever the hour, in a period without flow too.
+        A stop that was never acknowledged is none. An order that was to be denied counts if the pump has begun a bolus
+        upon it, and, of presses within a lockout, if nothing was begun before it.
+        """
+        rates = self.rates if heard or self.kind not in STOPS else self.rates[:1]
+        if lost and self.kind == "flex":
+            lowest = min(rate for _, rate in rates if rate)
+            rates = [(since, max(rate, lowest)) for since, rate in rates]
+        boluses = list(self.boluses)
+        for order in self.orders:
+            if any(order[0] <= at <= order[0] + _ANSWER_US for at in begun) and (
+                self.kind != "patient" or not any(at < order[0] for at in begun)
+            ):
+                boluses.append(order)
+        return replace(self, rates=rates, boluses=boluses)
+
+    def demanded_pl(self, t_us: int) -> int:
+        """What has been demanded up to t_us, pL."""
+        total = 0
+        for index, (since, rate) in enumerate(self.rates):
+            until = self.rates[index + 1][0] if index + 1 < len(self.rates) else t_us
+            total += rate * max(0, min(until, t_us) - since)
+        volume = total * 1_000 // _DAY_US
+        for begin, seconds, dose in self.boluses:
+            volume += dose * 1_000 * min(max(0, t_us - begin), seconds * S) // (seconds * S)
+        return volume
+
+    def peak_pl_s(self) -> int:
+        """The highest flow that it is ever demanded to give, pL a second, rounded up."""
+        flow = max(rate for _, rate in self.rates) * 1_000 // 86_400 + 1
+        return flow + max((dose * 1_000 // seconds + 1 for _, seconds, dose in self.boluses + self.orders), default=0)
