@@ -15,6 +15,7 @@ from firmware import civil, drugs
 from firmware.alarms import Alarms
 from firmware.courses import Courses
 from firmware.dosing import ON
+from firmware.later import Later
 from firmware.layout import PRESCRIPTION_PAGES, PRESCRIPTION_SLOTS
 from firmware.records import Records
 from thecal.models.bench import PumpConfig
@@ -45,7 +46,7 @@ class App:
     def __init__(self, delivered_nl: int = 1_000_000, **pump: Any) -> None:
         self.pump = PumpConfig(**pump)
         self.eeprom = UnreliableEeprom(_image(self.pump))
-        self.board = SimpleNamespace(eeprom=self.eeprom)
+        self.board = SimpleNamespace(eeprom=self.eeprom, ticks_ms=lambda: 0)
         self.events: list[tuple[str, dict[str, int]]] = []
         self.log = SimpleNamespace(log=lambda code, **fields: self.events.append((code, fields)))
         self.dosing = SimpleNamespace(day=9_557, second=0)
@@ -63,6 +64,10 @@ class App:
         self.ledger: Any = self.records.ledger
         self.ledger.volume_pl, self.ledger.shift = volume_pl, shift
         self.courses = Courses(self)
+        self.later = Later(self)
+        for verb in ("bridge", "trial"):
+            while self.later.prepare(verb):
+                continue
         self.take_up_schedule()
 
     def deliver(self, volume_nl: int) -> None:
