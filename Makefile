@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml
 setup: $(STAMP) ## Install everything into .venv (the other targets do it by themselves)
 
 .PHONY: demo
-demo: $(STAMP) ## A day of flex therapy on the twin, with boluses and a power cut; draws build/demo/infusion.png
+demo: $(STAMP) ## A day of flex therapy on the twin, with boluses, a power cut and a stall; draws build/demo/infusion.png
 	$(BIN)/thecal demo
 
 .PHONY: therapy-plots

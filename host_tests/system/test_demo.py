@@ -17,7 +17,7 @@ def test_the_demo_balances_within_a_step_and_draws_its_picture(monkeypatch: pyte
     assert result.exit_code == 0, result.output
     assert result.stdout.count("yes (25 nL)") == 2
     assert "NO" not in result.stdout.split("What happened")[0].replace("nL", "")
-    for word in ("power_on", "watchdog", "assumed", "missed", "stop_end"):
+    for word in ("power_on", "watchdog", "assumed", "missed", "stop_end", "stall"):
         assert word in result.stdout
     picture = (tmp_path / "demo" / "infusion.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
