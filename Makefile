@@ -68,13 +68,14 @@ build/typings/.installed: pyproject.toml $(STAMP)
 	@touch $@
 
 .PHONY: check
-check: $(STAMP) build/typings/.installed ## Lint, format, spelling and types
+check: $(STAMP) build/typings/.installed ## Lint, format, spelling, types, every branch of what watches the dose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(PY) -m thecal.drug_library
 	$(BIN)/basedpyright --project pyrightconfig.device.json
 	$(BIN)/basedpyright --project pyrightconfig.host.json
+	$(PY) -m thecal.mutation.gate
 
 .PHONY: format
 format: $(STAMP) ## Format the sources
