@@ -71,7 +71,7 @@ def proved(pump: Pump) -> int:
 
 @pytest.mark.requirement("F11", "R27")
 def test_the_firmware_s_version_is_one_number() -> None:
-    assert "%d.%d.%d" % tuple(resets.firmware_number() // n % 100 for n in (10_000, 100, 1)) == FIRMWARE
+    assert ".".join(str(resets.firmware_number() // n % 100) for n in (10_000, 100, 1)) == FIRMWARE
 
 
 @pytest.mark.requirement("F11", "R27")

@@ -1,4 +1,4 @@
-"""`python -m thecal.mutation.gate`: the quick tests run every branch of every module that watches the dose, or it fails."""
+"""`python -m thecal.mutation.gate`: the quick tests run every branch of each module that watches the dose."""
 
 from __future__ import annotations
 
