@@ -155,8 +155,10 @@ class Therapy:
 
     def give(self, kind, dose_nl, seconds, which=boluses.NOT_SCHEDULED):
         """A bolus of a kind (boluses.KINDS) from the next second on; one that runs is set aside. Raises limits.Denied
-        if the EEPROM refuses it."""
+        if the EEPROM refuses it, or if prescription or calibration in RAM are not what it holds."""
         app = self._app
+        if not app.selftest.records_hold():  # the next frame stops delivery for it
+            raise limits.Denied(limits.ALARM, "bolus: alarm self_test_failed")
         history = app.records.boluses
         before = self._flowing
         suspends = before is not None and before.flow.left_s > 1  # its last second is this one otherwise

@@ -6,6 +6,7 @@ can fail. It is brought into a state once, and copied, time and all, for every a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime
@@ -46,8 +47,9 @@ class Pump:
         self.held_us = 0  # since when a stop alarm has held delivery; 0: none has
 
     def copy(self) -> Pump:
-        """The same pump, once more."""
-        return deepcopy(self)
+        """The same pump, once more. A module of the firmware that it holds is no part of its state."""
+        modules = {id(part): part for name, part in list(sys.modules.items()) if name.startswith("firmware.")}
+        return deepcopy(self, modules)
 
     def run(self, seconds: float) -> None:
         """Time passes."""

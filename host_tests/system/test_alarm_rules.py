@@ -173,7 +173,7 @@ def test_only_a_light_that_blinks_wakes_the_pump_more_often() -> None:
         return count
 
     usual = turns()
-    assert usual <= 1_340
+    assert 1_440 <= usual <= 1_460  # every 4th frame has a middle, and every 5th; the others fall together with these
     assert abs(turns("bolus_denied") - usual) <= 2
     assert turns("replace_soon") <= usual + 1_010
     assert turns("stall") <= usual + 4_010

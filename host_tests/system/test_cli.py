@@ -120,7 +120,7 @@ rate = "2 mg/day"
 
 
 @pytest.mark.requirement("F12")
-@pytest.mark.parametrize("do", ["occlusion", "stall", "meteorite"])
+@pytest.mark.parametrize("do", ["free_flow", "air_in_line", "meteorite"])
 def test_an_event_that_is_not_simulated_is_refused_and_named(do: str, tmp_path: Path) -> None:
     result = sim(tmp_path, GOOD + f'[[event]]\nat = "1 s"\ndo = "{do}"\n')
     assert result.exit_code == cli.WRONG_USE

@@ -56,6 +56,11 @@ def bridge(app: App) -> None:
     app.records.prescription.course.bridge_rate = 1
 
 
+def tubing(app: App) -> None:
+    assert app.records.calibration is not None
+    app.records.calibration.tubing_nl ^= 1 << 4
+
+
 def step(app: App) -> None:
     app.cascade.pl_per_step ^= 1 << 4
 
@@ -66,7 +71,7 @@ LATER: dict[str, tuple[str, Callable[[App], None], int]] = {
     "schedule, its base": ("schedule", base, 25),
     "prescription": ("prescription", basal, 25),
     "prescription, its course": ("prescription", bridge, 25),
-    "calibration": ("calibration", step, 25),
+    "calibration": ("calibration", tubing, 25),
 }
 
 
@@ -81,6 +86,21 @@ def test_what_goes_wrong_in_ram_while_the_pump_runs_stops_it(part: str, monkeypa
     (alarm,) = [event for event in result.events if event.code == "alarm"]
     assert 30 * S < alarm.t_ns <= (30 + within_s) * S
     assert not [t for t in result.step_times_ns if t > alarm.t_ns + S]
+
+
+@pytest.mark.requirement("F11", "I8", "R18", "R26")
+def test_the_volume_of_a_step_is_the_guards_too_and_the_self_test_finds_it_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, guard_trips: list[str]
+) -> None:
+    result = run("100 s", before=later(step, monkeypatch))
+    assert guard_trips == ["books"]
+    guard_trips.clear()
+    assert named(result.events) == ["calibration"]
+    assert sorted(result.summary.alarms_active) == ["guard", "self_test_failed"]
+    first, second = [event.t_ns for event in result.events if event.code == "alarm"]
+    assert 30 * S < first <= 32 * S
+    assert second <= 55 * S
+    assert not [t for t in result.step_times_ns if t > first]
 
 
 @pytest.mark.requirement("F11", "I8", "R26")

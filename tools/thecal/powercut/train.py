@@ -12,7 +12,7 @@ class _Clock(Protocol):
 class Train:
     """The interface of lib/step_train.py and lib/pulse_counter.py. One train is under way, one may wait.
 
-    Physical steps are made while the motor is powered; pulses without power turn nothing.
+    Physical steps are made while the motor is powered; pulses without power turn nothing, but are counted.
     """
 
     MAX_STEPS = 1_023
@@ -21,15 +21,17 @@ class Train:
     def __init__(self, clock: _Clock, steps: int) -> None:
         """steps: physical steps that the motor has made before."""
         self._clock = clock
-        self._made = self._first = steps
+        self._made = steps
         self._powered = False
         self._trains: list[tuple[int, int, int]] = []  # begin us, interval us, steps; those that are over are dropped
         self._free_us = 0
         self._all: list[tuple[int, int, int]] = []  # every train of this power-on
+        self._pulsed: list[tuple[int, int, int]] = []  # as _trains, with those that turn nothing
+        self._pulses_made = 0
 
     def idle(self) -> bool:
         """Whether no train waits."""
-        return not self._trains or self._trains[-1][0] <= self._clock.now_us
+        return not self._pulsed or self._pulsed[-1][0] <= self._clock.now_us
 
     def start(self, steps: int, interval_us: int) -> bool:
         """Make `steps` steps after the train under way. False if one waits already."""
@@ -40,6 +42,7 @@ class Train:
         self._settle()
         begin = max(self._clock.now_us, self._free_us)
         self._free_us = begin + interval_us * steps
+        self._pulsed.append((begin, interval_us, steps))
         if self._powered:
             self._trains.append((begin, interval_us, steps))
             self._all.append((begin, interval_us, steps))
@@ -86,8 +89,12 @@ class Train:
         return [time for time in times if time <= now]
 
     def read(self) -> int:
-        """Pulses made since the start; those that a motor without power does not follow are left out."""
-        return self.steps() - self._first
+        """Pulses on the STEP pin since the start."""
+        now = self._clock.now_us
+        while len(self._pulsed) > 1 and self._pulsed[0][0] + self._pulsed[0][1] * (self._pulsed[0][2] - 1) <= now:
+            self._pulses_made += self._pulsed[0][2]
+            del self._pulsed[0]  # but the last one stays: idle() looks at it
+        return steps_by(self._pulses_made, self._pulsed, now)
 
 
 def steps_by(made: int, trains: list[tuple[int, int, int]] | tuple[tuple[int, int, int], ...], t_us: int) -> int:
