@@ -42,7 +42,9 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have found")
     asked = parser.parse_args()
     os.chdir(ROOT)
-    chosen = {path: tests for path, tests in plan.modules().items() if not asked.modules or _name(path) in asked.modules}
+    chosen = {
+        path: tests for path, tests in plan.modules().items() if not asked.modules or _name(path) in asked.modules
+    }
     unknown = set(asked.modules) - {_name(path) for path in chosen}
     if unknown:
         parser.error(f"not in pyproject.toml: {', '.join(sorted(unknown))}")
@@ -81,7 +83,10 @@ def _session(path: str, tests: list[str], processors: int, fresh: bool) -> Path:
     """The session of a module, begun or taken up again."""
     session = SESSIONS / f"{_name(path)}.sqlite"
     key = session.with_suffix(".json")
-    now = {"module": _hash([ROOT / path]), "tests": _hash(sorted((ROOT / "host_tests" / "host" / "firmware").glob("*.py")))}
+    now = {
+        "module": _hash([ROOT / path]),
+        "tests": _hash(sorted((ROOT / "host_tests" / "host" / "firmware").glob("*.py"))),
+    }
     before = json.loads(key.read_text("utf-8")) if key.is_file() and session.is_file() and not fresh else {}
     _configure(session.with_suffix(".toml"), path, tests, processors)
     if before.get("module") != now["module"]:
