@@ -38,11 +38,11 @@ class Starting:
         self.pump.app.resets = self.resets
 
     def logged(self, code: str) -> list[dict[str, Any]]:
+        """What is logged under a code at this start."""
         found: list[dict[str, Any]] = []
-        log = self.pump.app.log.log
-        self.pump.app.log.log = lambda name, **fields: found.append(fields) if name == code else log(name, **fields)
+        log: Any = self.pump.app.log
+        log.log = lambda name, **fields: found.append(fields) if name == code else None
         self.resets.log()
-        self.pump.app.log.log = log
         return found
 
 

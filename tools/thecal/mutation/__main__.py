@@ -1,8 +1,8 @@
-"""`python -m thecal.mutation`: change every place of every module that watches the dose, and see whether a test notices.
+"""`python -m thecal.mutation`: change every place of every module that watches the dose. Does a test notice?
 
-Cosmic Ray finds the places and keeps what came of each in build/mutants/MODULE.sqlite, so a run that was interrupted goes
-on where it was. A session is begun anew when its module has changed; when only tests have, those that had survived are
-tried again. What survives must stand in docs/SURVIVORS.md, with the reason.
+Cosmic Ray finds the places and keeps what came of each in build/mutants/MODULE.sqlite, so a run that was interrupted
+goes on where it was. A session is begun anew when its module has changed; when only tests have, those that had survived
+are tried again. What survives must stand in docs/SURVIVORS.md, with the reason.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from thecal.paths import BUILD, ROOT
 SESSIONS = BUILD / "mutants"
 _TIMEOUT_S = 60  # of a processor
 # One change of each kind in each place: the others of Cosmic Ray's (a plus that becomes a power) fail the sooner.
+_OPERATORS = (
+    "Add_Sub|Sub_Add|Mul_FloorDiv|FloorDiv_Mul|Mod_FloorDiv|RShift_LShift|LShift_RShift|BitOr_BitAnd|BitAnd_BitOr"
+)
+_COMPARISONS = "Eq_NotEq|NotEq_Eq|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt|Is_IsNot|IsNot_Is"
 _KEPT = (
-    "ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_FloorDiv|FloorDiv_Mul|Mod_FloorDiv|RShift_LShift|LShift_RShift"
-    "|BitOr_BitAnd|BitAnd_BitOr|BitXor_BitOr)$",
-    "ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Lt_LtE|Lt_GtE|LtE_Lt|LtE_Gt|Gt_GtE|Gt_LtE|GtE_Gt|GtE_Lt|Is_IsNot"
-    "|IsNot_Is)$",
+    f"ReplaceBinaryOperator_({_OPERATORS})$",
+    f"ReplaceComparisonOperator_({_COMPARISONS})$",
     "ReplaceUnaryOperator_Delete_",
     "Replace(True|False|And|Or|Break|Continue)",
     "AddNot|ExceptionReplacer|NumberReplacer|RemoveDecorator|ZeroIterationForLoop",

@@ -1,5 +1,5 @@
-"""Runs Cosmic Ray's work on all processors: each mutant in a copy of the tree, its tests in a fork of a process that has
-everything imported which no mutant changes. A start of Python and pytest for each would take most of the time."""
+"""Runs Cosmic Ray's work on all processors: each mutant in a copy of the tree, its tests in a fork of a process that
+has everything imported which no mutant changes. A start of Python and pytest for each would take most of the time."""
 
 # pyright: reportMissingImports=false
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Distributor:
         _warm()
         arguments = list(config["arguments"])
         trees = _trees(config["processors"], arguments, timeout * 4)
-        waiting = [item for item in pending_work]
+        waiting = list(pending_work)
         told = Progress(config["label"], len(waiting))
         try:
             while waiting or self.running:

@@ -1,13 +1,13 @@
 """A change that Cosmic Ray does not make by itself: a statement that is not there."""
 
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportIncompatibleMethodOverride=false
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-import parso.python.tree as tree
 from cosmic_ray.operators.operator import Example, Operator
+from parso.python import tree
 
 
 class RemoveStatement(Operator):

@@ -13,7 +13,7 @@ def modules() -> dict[str, list[str]]:
         names: list[str] = []
         for test in tests:
             names += plan["sets"][test[1:]] if test.startswith("@") else [test]
-        found[f"firmware/{module}"] = [f"{plan['tests']}/{name}" for name in names]
+        found[f"firmware/{module}"] = [f"{plan['tests']}/{name}" for name in dict.fromkeys(names)]
     return found
 
 
