@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from guard_rig import Pump
+from guard_rig import PATIENT, Pump
 from test_guard_sound import MORPHINE, STRENGTHS, Life
 
 
@@ -53,3 +53,45 @@ def test_whatever_trips_it_again_can_be_cleared_again():
         assert "stays" not in pump.say("clear")
         assert pump.active == []
         assert "ok" in pump.say("resume", 90)
+
+
+@pytest.mark.requirement("F11", "I8", "R18")
+def test_a_dead_counter_must_answer_for_three_frames_in_a_row():
+    pump = Pump().start().run(30).to_frame()
+    pump.counter.dead = True
+    for _ in range(6):
+        pump.to_frame()
+    pump.counter.dead = False
+    for _ in range(2):
+        pump.to_frame()
+        assert pump.app.alarms.present
+    pump.counter.dead = True  # once more, before the third
+    pump.to_frame()
+    pump.counter.dead = False
+    for _ in range(2):
+        pump.to_frame()
+        assert pump.app.alarms.present
+    pump.to_frame()
+    assert not pump.app.alarms.present
+
+
+@pytest.mark.requirement("F11", "F3", "R18")
+def test_a_bolus_is_sealed_while_it_flows_and_a_priming_until_it_is_made():
+    rx: dict[str, Any] = {"basal": "480 uL/day", **PATIENT}
+    pump = Pump(rx).start().run(20)
+    assert "ok" in pump.say("dose", 5)
+    boluses = pump.guard._boluses
+    assert boluses.flow
+    assert not boluses.prime_pl
+    assert not pump.guard._is_broken()
+    boluses._newest.passed += 1
+    assert pump.guard._is_broken()
+    pump = Pump(rx).start().run(20)
+    assert "ok" in pump.say("prime", 5.5)
+    pump.board.input += b"bolus cancel\r"
+    while pump.guard._boluses.flow:
+        pump.to_frame()
+    assert pump.guard._boluses.prime_pl
+    assert not pump.guard._is_broken()
+    pump.guard._boluses.prime_pl += 1
+    assert pump.guard._is_broken()
