@@ -95,3 +95,16 @@ def test_a_bolus_is_sealed_while_it_flows_and_a_priming_until_it_is_made():
     assert not pump.guard._is_broken()
     pump.guard._boluses.prime_pl += 1
     assert pump.guard._is_broken()
+
+
+@pytest.mark.requirement("F11", "F7", "R08")
+def test_what_a_priming_had_still_to_make_is_forgotten_with_a_trip():
+    pump = Pump({"basal": "480 uL/day"}).start().run(20)
+    assert "ok" in pump.say("prime", 5.5)
+    assert pump.guard._boluses.prime_pl
+    pump.counter.extra += 1
+    pump.run(5)
+    assert pump.trips == ["pulses"]
+    assert "stays" not in pump.say("clear")
+    assert not pump.guard._boluses.flow
+    assert pump.guard._boluses.prime_pl == 0
