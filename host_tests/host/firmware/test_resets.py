@@ -3,12 +3,13 @@ board (F11; R27; I10). Whole lives with resets are in system/test_resets.py and 
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from guard_rig import Pump
 
-from firmware import resets
+from firmware import resets, version
 from firmware.counters import Counters
 from firmware.retirement import Retired
 from firmware.version import FIRMWARE
@@ -74,6 +75,30 @@ def test_the_firmware_s_version_is_one_number() -> None:
     assert ".".join(str(resets.firmware_number() // n % 100) for n in (10_000, 100, 1)) == FIRMWARE
 
 
+@pytest.mark.requirement("F11", "R25")
+@pytest.mark.parametrize(("name", "number"), [("0.0.1", 1), ("0.1.0", 100), ("1.0.0", 10_000), ("5.43.21", 54_321)])
+def test_a_version_of_another_firmware_is_another_number(name: str, number: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(version, "FIRMWARE", name)
+    assert resets.firmware_number() == number
+
+
+@pytest.mark.requirement("F11", "R25")
+@pytest.mark.parametrize("ledger", [False, True])
+def test_what_is_proved_must_be_recorded_and_only_a_ledger_says_that_it_can_be(ledger: bool) -> None:
+    did: list[tuple[str, int]] = []
+    board = SimpleNamespace(
+        reset_cause=0,
+        mark=lambda task: None,
+        note=lambda ending: did.append(("note", ending)),
+        sleep_ms=lambda ms: did.append(("sleep", ms)),
+    )
+    records = SimpleNamespace(recovered=(ledger, *[not ledger] * 4), counters=SimpleNamespace(proved=0))
+    app: Any = SimpleNamespace(board=board, records=records)
+    assert resets.Resets(app).prove_watchdog() == (not ledger)
+    assert did == ([("note", 5), ("sleep", 6_000)] if ledger else [])
+    assert records.counters.proved == 0
+
+
 @pytest.mark.requirement("F11", "R27")
 def test_tasks_are_known_by_their_numbers_and_others_are_none() -> None:
     assert [resets.number(name) for name in resets.TASKS] == list(range(len(resets.TASKS)))
@@ -97,6 +122,7 @@ def test_the_watchdog_is_starved_once_under_each_firmware(another: int) -> None:
     assert after.resets.extra_ms == 5_200
     after.pump.start()
     assert after.notes == []
+    assert after.pump.active == []
     assert proved(after.pump) == resets.firmware_number()
 
 
