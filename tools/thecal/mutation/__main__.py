@@ -85,10 +85,7 @@ def _session(path: str, tests: list[str], processors: int, fresh: bool) -> Path:
     """The session of a module, begun or taken up again."""
     session = SESSIONS / f"{_name(path)}.sqlite"
     key = session.with_suffix(".json")
-    now = {
-        "module": _hash([ROOT / path]),
-        "tests": _hash(sorted((ROOT / "host_tests" / "host" / "firmware").glob("*.py"))),
-    }
+    now = {"module": _hash([ROOT / path]), "tests": _hash([*_helpers(), *(ROOT / test for test in tests)])}
     before = json.loads(key.read_text("utf-8")) if key.is_file() and session.is_file() and not fresh else {}
     _configure(session.with_suffix(".toml"), path, tests, processors)
     if before.get("module") != now["module"]:
@@ -99,6 +96,12 @@ def _session(path: str, tests: list[str], processors: int, fresh: bool) -> Path:
         _try_again(session)
     key.write_text(json.dumps(now), "utf-8")
     return session
+
+
+def _helpers() -> list[Path]:
+    """What the tests share."""
+    found = (ROOT / "host_tests" / "host" / "firmware").glob("*.py")
+    return sorted(path for path in found if not path.name.startswith("test_"))
 
 
 def _hash(paths: list[Path]) -> str:
