@@ -144,17 +144,24 @@ class Boluses:
 
     def __init__(self):
         self.prime_pl = 0
-        self._waits = 0  # 1: the newest begins with the next second, and the one set aside flows until then
+        self._waits = 0  # 1: the newest begins with the next second, and `_last` flows in the one that passes
         self.drop()
 
     def drop(self):
         """None flows any more."""
-        self._newest = self._aside = None
+        self._newest = self._aside = self._last = None
         self.flow = False
 
     def begin(self, kind, dose_nl, seconds, suspends):
-        """From the next second on. suspends: what flows now is set aside, and flows on after it."""
-        self._aside = self._newest if suspends else None
+        """From the next second on. suspends: what flows now is set aside, and flows on after it. Otherwise it has been
+        cancelled, or the second that passes is its last one."""
+        before = self._newest
+        if before is not None and not suspends and before.passed + 1 < before.seconds:
+            before = None
+        if before is None or not self._waits:
+            self._last = before
+        # else: both begin within the same second, and the one before has not flowed yet
+        self._aside = before
         self._newest = Bolus(kind, dose_nl, seconds)
         self._waits = 1
         self.flow = True
@@ -165,7 +172,8 @@ class Boluses:
         flow = newest = self._newest
         if self._waits:
             self._waits = 0
-            flow = self._aside
+            flow = self._last
+            self._last = None
         if flow is None:
             return 0
         pl = flow.second()
@@ -188,7 +196,7 @@ class Boluses:
 
     def sum(self):
         """A number that changes with every single bit of it."""
-        total = self.prime_pl + self._waits + self.flow
+        total = self.prime_pl + self._waits + self.flow + (self._last is not None)
         if self._newest is not None:
             total += self._newest.sum()
         if self._aside is not None:

@@ -132,3 +132,22 @@ def test_a_calibration_while_trains_are_under_way_is_no_fault(pl: int):
     assert pump.run(70).trips == []
     assert pump.app.dosing.mode == 2
     assert pump.guard._pulses.made <= pump.app.ledger.steps
+
+
+@pytest.mark.requirement("F11", "F3", "R05", "R17")
+@pytest.mark.parametrize("dose_s", [1, 2, 3, 10])
+def test_a_bolus_that_begins_in_any_second_of_another_is_no_fault(dose_s: int):
+    """Before it, in the very second in which it begins, in its last one, and right behind it; the scheduled one falls
+    due at 08:01:00 and is begun with the frame before."""
+    at = {"days": "daily", "at": "08:01", "dose": "250 nL", "over": f"{dose_s} s"}
+    quick = {"dose": "250 nL", "over": "3 s", "lockout": "1 h", "max_per_day": 4}
+    for press_s in range(54, 64 + dose_s):
+        pump = Pump({"basal": "480 uL/day", "scheduled_bolus": [at], "patient_bolus": quick})
+        pump.start().run(press_s - 2.5)
+        presses = [True]
+        pump.board.take_press = lambda presses=presses: bool(presses) and presses.pop()
+        pump.run(40)
+        assert pump.trips == [], press_s
+        given = [entry.kind for entry in pump.app.records.boluses.recent]
+        assert sorted(given) == [0, 2], press_s
+        assert not pump.app.therapy.running
