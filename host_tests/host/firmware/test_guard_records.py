@@ -57,6 +57,8 @@ def test_a_calibration_gives_the_volume_of_a_step_and_the_highest_rate():
     evidence = books.evidence
     assert (evidence.pl, evidence.step, evidence.max_rate) == (PL, PL * 432, Calibration().max_rate)
     assert evidence.allowed == 77
+    assert (evidence.counted, evidence.volume_pl, evidence.runs, evidence.gives) == (0, 0, False, False)
+    assert evidence.volume_nl(77) == 77 * PL // 1_000
     assert books.poll() == 0
     books.calibrations.payload = None
     assert books.poll() == CONTRADICTION
