@@ -145,6 +145,22 @@ def test_a_counter_that_was_not_looked_at_has_not_answered():
     assert (pulses.newest, pulses.made) == (7, 7)
 
 
+@pytest.mark.requirement("F11", "R18")
+def test_a_counter_that_answers_no_more_has_not_answered_whatever_it_said_before():
+    dead = [False]
+
+    def read() -> int:
+        if dead[0]:
+            raise OSError(5, "no answer")
+        return 7
+
+    pulses = Pulses(SimpleNamespace(read=read))
+    pulses.look()
+    dead[0] = True
+    pulses.look()
+    assert not pulses.take()
+
+
 @pytest.mark.requirement("F11")
 def test_a_count_that_wraps_is_no_fault():
     shown = [0xFFFFFFFE]
