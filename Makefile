@@ -57,6 +57,14 @@ faults: $(STAMP) ## Put faults into the running application: the whole campaign,
 	$(PY) -m thecal.faults $(if $(INJECTIONS),--injections $(INJECTIONS)) $(if $(BOARD),--board $(BOARD)) \
 	  $(if $(PARTS),--parts $(PARTS)) $(if $(FRESH),--fresh)
 
+.PHONY: mutants
+mutants: $(VENV)/.mutants ## Change what watches the dose in every place: does a test notice? resumable; MODULES="a.py b.py", FRESH=1
+	$(PY) -m thecal.mutation $(MODULES) $(if $(FRESH),--fresh)
+
+$(VENV)/.mutants: $(STAMP)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[mutants]'
+	@touch $@
+
 .PHONY: bench
 bench: $(STAMP) ## Measure, and write build/bench.json
 	$(PY) -m thecal.bench
@@ -68,13 +76,14 @@ build/typings/.installed: pyproject.toml $(STAMP)
 	@touch $@
 
 .PHONY: check
-check: $(STAMP) build/typings/.installed ## Lint, format, spelling and types
+check: $(STAMP) build/typings/.installed ## Lint, format, spelling, types, every branch of what watches the dose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(PY) -m thecal.drug_library
 	$(BIN)/basedpyright --project pyrightconfig.device.json
 	$(BIN)/basedpyright --project pyrightconfig.host.json
+	$(PY) -m thecal.mutation.gate
 
 .PHONY: format
 format: $(STAMP) ## Format the sources

@@ -55,7 +55,6 @@ ERRORS = (
     "SystemExit",
     "KeyboardInterrupt",
 )
-_WATCHDOG = const(1)
 _RESET_LOOP = const(4)
 _WATCHDOG_TEST = const(5)
 _BY_TEST = const(5)
@@ -109,7 +108,6 @@ class Resets:
         app = self._app
         starts = app.board.unbooked()
         now = app.ledger.pump_time(day, second)
-        self.loop = starts >= _LOOP
         for _ in range(min(starts, _LOOP)):
             if app.records.counters.count_bite(now):
                 self.loop = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware import alarms
-from firmware.alarms import ALARM_REPEATED, STOP, TABLE, Alarms
+from firmware.alarms import ALARM_REPEATED, LOWEST, NO_BOLUS, STOP, TABLE, UNCHANGED, Alarms
+from thecal.paths import ROOT
 
 STOPS = [number for number, row in enumerate(TABLE) if row[2] == STOP and number != ALARM_REPEATED]
 OTHERS = [number for number, row in enumerate(TABLE) if row[2] != STOP]
@@ -43,6 +45,38 @@ def reset(pump: Pump) -> Pump:
     after = Pump()
     after.alarms.restore(pump.alarms.latched())
     return after
+
+
+@pytest.mark.requirement("F11", "R30", "R32")
+def test_the_table_is_that_of_the_document() -> None:
+    """Code, priority, delivery, whether it survives a reset: docs/CONSOLE.md says it, row by row."""
+    _, _, text = (ROOT / "docs" / "CONSOLE.md").read_text("utf-8").partition("\n## Alarms\n")
+    rows = re.findall(
+        r"^\| `(\w+)` \| (high|medium|low) \| (stops|no new bolus|lowest rate|unchanged)([^|]*)", text, re.MULTILINE
+    )
+    reactions = {"unchanged": UNCHANGED, "no new bolus": NO_BOLUS, "lowest rate": LOWEST, "stops": STOP}
+    found = [(code, high, reactions[delivery], "survives resets" in rest) for code, high, delivery, rest in rows]
+    assert found == list(TABLE)
+    assert UNCHANGED < NO_BOLUS < LOWEST < STOP  # the strictest is the largest
+
+
+@pytest.mark.requirement("F11", "I4")
+def test_records_in_doubt_are_those_that_a_calibration_mends() -> None:
+    mended = ["calibration_damaged", "ledger_damaged", "eeprom_format", "other_pump"]
+    assert alarms.codes(alarms.RECORDS_IN_DOUBT) == mended
+    assert alarms.RECORDS_IN_DOUBT.bit_length() <= len(TABLE)
+
+
+@pytest.mark.requirement("F11", "R30")
+def test_every_alarm_has_its_name_in_the_order_of_the_table() -> None:
+    assert [getattr(alarms, row[0].upper()) for row in TABLE] == list(range(len(TABLE)))
+
+
+@pytest.mark.requirement("F11")
+def test_a_pump_begins_without_alarms() -> None:
+    found = Pump().alarms
+    assert (found.active, found.present, found.history, found.changed) == (0, 0, 0, False)
+    assert (found.priority(), found.reaction(), found.latched(), found.take_fresh()) == (None, UNCHANGED, 0, False)
 
 
 @pytest.mark.requirement("F11", "R30")
@@ -163,6 +197,17 @@ def test_it_is_raised_exactly_when_three_raisings_lie_within_600_s(story: list[t
         if expected:
             pump.alarms.clear(True)
             times.clear()
+
+
+@pytest.mark.requirement("F11", "R32")
+@pytest.mark.parametrize("alarm", range(len(TABLE)), ids=lambda alarm: TABLE[alarm][0])
+def test_an_alarm_alone_has_its_own_priority_reaction_and_latch(alarm: int) -> None:
+    found = Pump().alarms
+    found.raise_(alarm)
+    code, priority, reaction, latched = TABLE[alarm]
+    assert (found.priority(), found.reaction()) == (priority, reaction)
+    assert alarms.codes(found.latched()) == ([code] if latched else [])
+    assert found.foremost() == alarm
 
 
 @pytest.mark.requirement("F11")

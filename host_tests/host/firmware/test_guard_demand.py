@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from struct import unpack_from
 from typing import Any
 
 import pytest
@@ -195,3 +196,42 @@ def test_limits_are_those_of_the_record():
     assert demand.limits() == (60_000, 0)
     demand = taken(device_rx(limits={"max_per_day": "2 mL"}))
     assert demand.limits() == (0, 2_000_000)
+
+
+@pytest.mark.requirement("F11", "F3")
+def test_scheduled_boluses_stand_behind_the_periods_and_none_behind_the_last():
+    table: Any = {
+        "mode": "flex",
+        "period": [
+            {"days": "daily", "from": f"{hour:02}:00", "to": f"{hour + 1:02}:00", "rate": "2 mL/day"} for hour in (1, 3)
+        ],
+        "scheduled_bolus": [
+            {"days": "daily", "at": f"{hour:02}:00", "dose": f"{hour} uL", "over": "10 min"} for hour in (5, 6)
+        ],
+    }
+    rx = device_rx(**table)
+    demand = taken(rx)
+    assert demand.allows(SCHEDULED, 0, 5_000, 600)
+    assert demand.allows(SCHEDULED, 1, 6_000, 600)
+    behind = unpack_from("<II", rx.record(), 35 + 2 * 9 + 4 + 2 * 11)
+    assert not demand.allows(SCHEDULED, 2, *behind)
+
+
+@pytest.mark.requirement("F11", "F5", "F7")
+def test_the_shortest_trial_and_the_smallest_bridge():
+    plan = course.Course()
+    plan.trial_s, plan.trial_start = 1, 1_000
+    demand = taken(device_rx(), plan, 1_000)
+    assert demand.in_course
+    assert not demand.follow(0, 0)  # all of it is to come
+    assert not demand.over
+    assert demand.follow(0, 1)
+    assert demand.over
+    plan = course.Course()
+    plan.bridge_nl, plan.bridge_rate, plan.bridge_end = 1, 50_000, 10
+    demand = taken(device_rx(), plan)
+    assert demand.bridging
+    assert demand.in_course
+    assert not demand.follow(9, 1)
+    assert demand.rate(DAY0, 0, 0) == 50_000
+    assert demand.follow(10, 1)

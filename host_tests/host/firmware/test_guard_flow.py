@@ -93,3 +93,38 @@ def test_nothing_is_limited_without_limits():
     flow.scale(25_000 * 432, 28_800_000)
     flow.limit(0, 0, 25_000, 0)
     assert not any(flow.add(0, 1_000, 1) for _ in range(1_000))
+
+
+@pytest.mark.requirement("F11", "R08", "I6")
+@pytest.mark.parametrize(("hour_nl", "day_nl", "check"), [(1, 0, 6), (0, 1, 7), (1, 1, 6)])
+def test_the_smallest_limit_is_one(hour_nl: int, day_nl: int, check: int):
+    flow = Flow()
+    flow.scale(25_000 * 432, 28_800_000)
+    flow.limit(hour_nl, day_nl, 25_000, 0)
+    assert flow.add(0, 2, 1) == 0  # of rounding
+    assert flow.add(0, 1, 1) == check
+
+
+@pytest.mark.requirement("F11", "R17")
+def test_another_calibration_empties_the_bucket_wholly():
+    step = 25_000 * 432
+    flow = Flow()
+    for _ in range(2):
+        flow.scale(step, 28_800_000)
+        brim = (7 * (28_800_000 * 5 // step + 1) + 1) * step
+        assert flow.add(brim, 0, 0) == 0
+    assert flow.add(1, 0, 0) == 5
+
+
+@pytest.mark.requirement("F11", "R08")
+@pytest.mark.parametrize(("hour", "slots", "slot_s"), [(True, 59, 60), (False, 95, 900)])
+def test_what_was_owed_leaves_the_window_with_its_first_slot(hour: bool, slots: int, slot_s: int):
+    flow = Flow()
+    flow.scale(25_000 * 432, 28_800_000)
+    flow.limit(1_000_000 if hour else 0, 0 if hour else 1_000_000, 25_000, 3)
+    window = flow._hour if hour else flow._day
+    for _ in range(slots - 1):
+        assert not flow.add(0, 0, slot_s)
+        assert window.total == -3
+    assert not flow.add(0, 0, slot_s)
+    assert window.total == 0

@@ -114,6 +114,54 @@ def test_pulses_of_an_older_calibration_are_counted_and_are_no_flow():
 
 
 @pytest.mark.requirement("F11")
+def test_after_another_calibration_the_ledger_s_new_scale_holds():
+    shown = [0]
+    pulses = Pulses(SimpleNamespace(read=lambda: shown[0]))
+    pulses.begin(100)
+    assert pulses.check(110) == 0
+    pulses.rescale(1_000)
+    assert (pulses.made, pulses.commanded, pulses.newest) == (990, 1_000, 0)
+    shown[0] = 10
+    pulses.look()
+    assert pulses.take()
+    assert pulses.check(1_005) == 0
+    assert pulses.made == 1_000
+    pulses.begin(1_000)
+    pulses.look()
+    assert pulses.take()
+    assert pulses.newest == 0
+    assert pulses.check(1_001) == 0
+
+
+@pytest.mark.requirement("F11", "R18")
+def test_a_counter_that_was_not_looked_at_has_not_answered():
+    pulses = Pulses(SimpleNamespace(read=lambda: 7))
+    assert pulses.made == 0
+    assert not pulses.take()
+    pulses.look()
+    assert pulses.take()
+    assert (pulses.newest, pulses.made) == (7, 7)
+    assert not pulses.take()
+    assert (pulses.newest, pulses.made) == (7, 7)
+
+
+@pytest.mark.requirement("F11", "R18")
+def test_a_counter_that_answers_no_more_has_not_answered_whatever_it_said_before():
+    dead = [False]
+
+    def read() -> int:
+        if dead[0]:
+            raise OSError(5, "no answer")
+        return 7
+
+    pulses = Pulses(SimpleNamespace(read=read))
+    pulses.look()
+    dead[0] = True
+    pulses.look()
+    assert not pulses.take()
+
+
+@pytest.mark.requirement("F11")
 def test_a_count_that_wraps_is_no_fault():
     shown = [0xFFFFFFFE]
     pulses = Pulses(SimpleNamespace(read=lambda: shown[0]))

@@ -153,3 +153,24 @@ def test_without_a_light_that_blinks_the_pump_sleeps_as_long_as_ever() -> None:
     pump.alarm(HIGH)
     pump.seconds(100)
     assert pump.turns <= 100 + 5 * 100
+
+
+@pytest.mark.requirement("F11", "R31")
+@pytest.mark.parametrize(("priority", "half_ms"), [(HIGH, 250), (MEDIUM, 1_000)])
+def test_the_light_changes_to_the_millisecond_whoever_looks_how_often(priority: str, half_ms: int) -> None:
+    pump = Recorder()
+    pump.signals.frame(priority, True)
+    for ms in range(5 * half_ms):
+        pump.now_ms = ms
+        left = pump.signals.blink()
+        assert left == half_ms - ms % half_ms
+        assert pump.lit == (ms // half_ms % 2 == 0)
+
+
+@pytest.mark.requirement("F11", "R28")
+@pytest.mark.parametrize("priority", [HIGH, MEDIUM])
+def test_an_alarm_that_is_not_new_sounds_after_a_whole_interval(priority: str) -> None:
+    pump = Recorder()
+    assert pump.signals.silent_s == 0
+    pump.alarm(priority, fresh=False)
+    assert pump.tones(EVERY_S[priority] + 5) == {EVERY_S[priority] - 1: ALARM[priority]}

@@ -135,3 +135,37 @@ def test_presses_in_a_row_are_not_one_that_lasts() -> None:
         pump.down = False
         pump.seconds(1)
     assert not pump.alarms.history
+
+
+@pytest.mark.requirement("F11", "R03")
+@pytest.mark.parametrize("mode", [OFF, HELD])
+def test_a_minute_that_a_stop_has_broken_off_counts_for_nothing(mode: int) -> None:
+    pump = Watched(480_000)
+    pump.seconds(59, missed_pl=100_000)
+    pump.dosing.mode = mode
+    pump.seconds(1)
+    pump.dosing.mode = ON
+    pump.seconds(899, missed_pl=500)
+    assert not pump.short
+    pump.seconds(1, missed_pl=500)
+    assert not pump.short  # a tenth would be 555 in each second
+    pump.dosing.mode = mode
+    pump.seconds(1)
+    pump.dosing.mode = ON
+    pump.seconds(30)
+    pump.dosing.mode = mode
+    pump.seconds(1)
+    pump.dosing.mode = ON
+    pump.seconds(899, missed_pl=1_000)
+    assert not pump.short  # 15 whole minutes, not 14 and a half
+    pump.seconds(1, missed_pl=1_000)
+    assert pump.short
+
+
+@pytest.mark.requirement("F11", "R03")
+def test_a_watch_begins_with_nothing_demanded_and_nothing_missed() -> None:
+    pump = Watched(0)
+    assert (pump.watch._demanded, pump.watch._missed) == (0, 0)
+    pump.missed.dosing_pl = 0
+    pump.seconds(900)
+    assert not pump.short  # nothing of nothing
