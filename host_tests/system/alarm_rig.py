@@ -60,7 +60,10 @@ class Pump:
 
     def say(self, line: str) -> list[str]:
         """The answer to a console line. Raises ValueError where it is refused."""
-        return list(self.app.console.commands.run(line.split()))
+        commands, words = self.app.console.commands, line.split()
+        while commands.prepare(words[0]):
+            continue
+        return list(commands.run(words))
 
     def refusal(self, line: str) -> str:
         """The reason for which a console line is refused, or ""."""

@@ -110,6 +110,9 @@ def test_a_hang_in_the_first_second_costs_the_time_of_the_hang_and_no_more():
 @pytest.mark.requirement("F12", "I7")
 def test_an_error_that_nobody_foresaw_refuses_the_command_and_restarts_nothing():
     class Failing:
+        def prepare(self, verb: str) -> bool:
+            return False
+
         def run(self, words: list[str]) -> list[str]:
             raise MemoryError("memory allocation failed")
 
