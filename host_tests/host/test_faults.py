@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from thecal.faults import __main__ as command
 from thecal.faults import calls, campaign, kinds, lives, memory, verdict
 from thecal.faults.campaign import Part, known_life, try_one
-from thecal.faults.life import STOPS
 from thecal.faults.pump import Run
 from thecal.powercut.parts import Settings, Silent
 from thecal.powercut.quick import quick_examine
@@ -52,7 +51,7 @@ def test_a_life_without_a_fault_keeps_to_its_demand(number: int) -> None:
     known = known_life(7, 0, number)  # raises if it goes beyond, or if the pump is reset
     life, seen = known.life, known.seen
     demanded = life.demanded_pl(seen.end_us) - life.demanded_pl(seen.began_us)
-    if life.empty_us is None and life.kind not in STOPS:
+    if life.empty_us is None and not life.stretches_of_a_stop():
         assert demanded - verdict.usual_pl(life) <= seen.steps * life.size_pl <= demanded
 
 
