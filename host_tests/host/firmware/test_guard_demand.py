@@ -244,13 +244,13 @@ def test_nothing_of_a_prescription_stays_when_it_is_gone(records: Any):
     plan.trial_s, plan.trial_start, plan.afterwards, plan.trial_over = 3_600, 1_000, 1, True
     plan.bridge_nl, plan.bridge_rate, plan.bridge_end = 316_000, 50_000, 400_000
     period = {"days": "daily", "from": "01:00", "to": "02:00", "rate": "2 mL/day"}
-    limits = {"max_per_hour": "60 uL", "max_per_day": "700 uL"}
+    limits = {"max_per_hour": "600 uL", "max_per_day": "7 mL"}
     demand = taken(device_rx(mode="flex", period=[period], limits=limits), plan, 2_000)
     demand.rate(DAY0, 3_600, 0)
     demand.take(*records, 0)
     assert vars(demand) == vars(Demand())
     assert (demand.mode, demand.max_rate, demand.trial_left) == (0, 0, 0)
-    assert not (demand.over or demand.bridging or demand.in_course)
+    assert (demand.over, demand.bridging, demand.in_course) == (False, False, False)
     assert demand.limits() == (0, 0)
     assert not demand.follow(1_000, 1)
     for day in range(-1, 3):
