@@ -239,7 +239,7 @@ def test_the_shortest_trial_and_the_smallest_bridge():
 
 @pytest.mark.requirement("F11", "I4", "R17")
 @pytest.mark.parametrize("records", [(None, CALIBRATION), (b"no prescription", CALIBRATION), (b"", None)])
-def test_nothing_of_a_prescription_stays_when_it_is_gone(records: Any):
+def test_nothing_of_a_prescription_stays_when_it_is_gone(records: tuple[bytes | None, bytes | None]):
     plan = course.Course()
     plan.trial_s, plan.trial_start, plan.afterwards, plan.trial_over = 3_600, 1_000, 1, True
     plan.bridge_nl, plan.bridge_rate, plan.bridge_end = 316_000, 50_000, 400_000
@@ -247,7 +247,7 @@ def test_nothing_of_a_prescription_stays_when_it_is_gone(records: Any):
     limits = {"max_per_hour": "600 uL", "max_per_day": "7 mL"}
     demand = taken(device_rx(mode="flex", period=[period], limits=limits), plan, 2_000)
     demand.rate(DAY0, 3_600, 0)
-    demand.take(*records, 0)
+    demand.take(records[0], records[1], 0)
     assert vars(demand) == vars(Demand())
     assert (demand.mode, demand.max_rate, demand.trial_left) == (0, 0, 0)
     assert (demand.over, demand.bridging, demand.in_course) == (False, False, False)
