@@ -23,6 +23,7 @@ _CHECK_DEMAND = const(8)
 _CHECK_RESERVED = const(3)
 _CHECK_SELF = const(14)
 _CHECK_START = const(15)
+_CHECK_UNDER = const(13)
 _DAY_S = const(86_400)
 _REST_FRAMES = const(3)  # after a trip, until no train is under way
 _SUSPENDS = const(28)  # offset in a bolus record
@@ -98,10 +99,14 @@ class Guard:
         self._evidence.demand.trial_left -= by
         self._close()
 
-    def permit(self):
-        """Delivery is about to run again, by order or as a timed stop has ended."""
+    def permit(self, ordered):
+        """Delivery is about to run again. ordered: by the operator; if not, as a timed stop has ended, which the newest
+        record must know of."""
         self._open()
         self._poll(self._tick.steps())
+        if not ordered and not self._evidence.pause_may_end(self._day, self._second):
+            self._trip(_CHECK_BOOKS)
+            return
         self._evidence.permitted = True
         self._close()
         self._close_still()
@@ -199,9 +204,12 @@ class Guard:
         self._close()
 
     def _stay(self):
-        """DRIVE stays low. The cause counts as gone when the counter answers and no train can be under way any more."""
+        """DRIVE stays low. The cause counts as gone when the counter answers, and shows no pulse for so long that no
+        train can be under way any more."""
         self._board.cut(True)
-        self._rest = self._rest + 1 if self._pulses.take() else 0
+        before = self._pulses.count
+        still = self._pulses.take() and self._pulses.count == before
+        self._rest = self._rest + 1 if still else 0
         self._close()
         if self._rest == _REST_FRAMES:
             self._alarms.gone(self._own)
@@ -241,5 +249,7 @@ class Guard:
     def _compare(self, seconds, late, lost):
         """Variables of the tick with its own reckoning: the number of a check that fails, or 0."""
         evidence, tick = self._evidence, self._tick
+        if evidence.pause_is_overdue(self._day, self._second):
+            return _CHECK_UNDER
         rate = evidence.demand.rate(self._day, self._second, lost) if evidence.pl else -1
         return tick.check_time(self._day, self._second, seconds, late) or tick.compare(rate, evidence.pl, seconds)

@@ -12,12 +12,15 @@ from firmware import guard_demand
 
 # Offsets in a ledger record
 _VOLUME = const(8)
-_ASIDE = const(28)  # left of a bolus that was set aside, nL, while delivery runs
+_ASIDE = const(28)  # left of a bolus that was set aside, nL, while delivery runs; when a timed stop ends, local s
 _SHIFT = const(32)
 _LEFT = const(40)  # left of the newest bolus, nL
 _RESERVED = const(46)
 _STATE = const(50)
 _RUNNING = const(0)
+_PAUSED = const(3)
+_EARLY_S = const(5)  # a stop may end so much before its time: the RTC may have been followed meanwhile
+_OVERDUE_S = const(60)
 _MAX_RATE = const(32)  # offset in a calibration record
 
 _DAY_S = const(86_400)
@@ -52,6 +55,7 @@ class Evidence:
         self.allowed = steps
         self.counted = self.volume_pl = 0
         self.runs = self.gives = False
+        self.paused_until = -1  # local seconds since 2000, of a timed stop; -1: none
 
     def poll(self, steps, day, second):
         """Look for new records: a mask of what was found. steps: commanded so far. (day, second): local time."""
@@ -100,9 +104,19 @@ class Evidence:
         if self.runs and not self.permitted:
             fits = False
         self.permitted = self.permitted and (self.runs or first)
+        self.paused_until = unpack_from("<I", record, _ASIDE)[0] if record[_STATE] == _PAUSED else -1
         aside = unpack_from("<I", record, _ASIDE)[0] if self.runs else 0
         self.gives = bool(aside or unpack_from("<I", record, _LEFT)[0])
         return fits
+
+    def pause_may_end(self, day, second):
+        """Whether the newest record knows of a timed stop that ends about now, or of none, and delivery runs in it as
+        the EEPROM has refused to store that it was stopped. (day, second): local time."""
+        return self.runs or 0 <= self.paused_until <= day * _DAY_S + second + _EARLY_S
+
+    def pause_is_overdue(self, day, second):
+        """Whether a timed stop should have ended a minute ago."""
+        return 0 <= self.paused_until < day * _DAY_S + second - _OVERDUE_S
 
     def volume_nl(self, steps):
         """What was delivered in all when so many steps were, nL."""
@@ -111,4 +125,4 @@ class Evidence:
     def sum(self):
         """A number that changes with every single bit of it."""
         numbers = self.pl + self.step + self.max_rate + self.allowed + self.counted + self.volume_pl
-        return numbers + self.runs + self.permitted + self.gives
+        return numbers + self.paused_until + self.runs + self.permitted + self.gives

@@ -59,16 +59,16 @@ class Operations:
             raise ValueError("resume: alarm %s; `clear` comes first" % stopping)
         if app.ledger.state == ledger.RUNNING:
             raise ValueError("resume: delivery is not stopped")
-        self._run_again()
+        self._run_again(True)
         self.log.log("resume")
 
     def end_pause(self):
         """A timed stop is over."""
-        self._run_again()
+        self._run_again(False)
         self.log.log("stop_end")
 
-    def _run_again(self):
-        self._app.guard.permit()
+    def _run_again(self, ordered):
+        self._app.guard.permit(ordered)
         self._app.ledger.state = ledger.RUNNING
         self._app.alarms.gone(alarms.STOPPED_48H)
         self._state_changed()

@@ -21,9 +21,8 @@ class WallClock:
         """rtc: lib DS3231. board: ticks_ms, ticks_diff, sleep_ms."""
         self._rtc = rtc
         self._board = board
-        self.is_wanted = False  # the operator has said what time it is, and it is not set yet
         self._followed = 0  # seconds that the RTC has run away from the processor since it was set or the pump started
-        self._wanted = (0, 0, 0)  # day, second, and the ticks_ms when the operator said so
+        self._wanted = None  # day, second, and the ticks_ms when the operator said so: no bit alone makes this an order
 
     def read(self):
         """(day, second) as the RTC has it, or None if it cannot be read."""
@@ -78,12 +77,18 @@ class WallClock:
     def want(self, day, second):
         """Take note of the operator's local time; it is set at the start of a frame."""
         self._wanted = (day, second, self._board.ticks_ms())
-        self.is_wanted = True
+
+    @property
+    def is_wanted(self):
+        """Whether the operator has said what time it is, and it is not set yet."""
+        return self._wanted is not None
 
     def take_wanted(self):
         """The operator's local time, counted on to now and rounded to a second; it is wanted no longer."""
+        if self._wanted is None:
+            raise RuntimeError("clock: nobody has said what time it is")
         day, second, since = self._wanted
-        self.is_wanted = False
+        self._wanted = None
         self._followed = 0
         waited = self._board.ticks_diff(self._board.ticks_ms(), since)
         return civil.shifted(day, second, (waited + 500) // 1_000)

@@ -56,7 +56,8 @@ def arm():
         cause = EXCEPTION
     elif cause == WATCHDOG and ended[0] == BY_TEST:
         cause = WATCHDOG_TEST
-    if cause in (WATCHDOG, EXCEPTION):
+    starved = cause == COMMANDED and ended[0] in (LATE, TOO_FAST, TOO_SLOW)  # a bite was due, and did not come
+    if starved or cause in (WATCHDOG, EXCEPTION):
         _write(_UNBOOKED, min(unbooked() + 1, 0xFF))
     _write(_ENDING, 0)
     armed = (WDT(timeout=_WATCHDOG_MS), cause, ended)

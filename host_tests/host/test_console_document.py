@@ -14,7 +14,7 @@ from thecal.programming import firmware
 pytestmark = pytest.mark.requirement("F12")
 
 DOCUMENT = (ROOT / "docs" / "CONSOLE.md").read_text("utf-8")
-HELP: tuple[str, ...] = firmware("commands")._HELP
+HELP: tuple[str, ...] = firmware("guide").LINES
 events = firmware("events")
 DELIVERY = ("unchanged", "no new bolus", "lowest rate above 0 of the schedule in force, no bolus", "stops")
 

@@ -80,7 +80,7 @@ def test_a_bolus_is_sealed_while_it_flows_and_a_priming_until_it_is_made():
     rx: dict[str, Any] = {"basal": "480 uL/day", **PATIENT}
     pump = Pump(rx).start().run(20)
     assert "ok" in pump.say("dose", 5)
-    boluses = pump.guard._boluses
+    boluses: Any = pump.guard._boluses
     assert boluses.flow
     assert not boluses.prime_pl
     assert not pump.guard._is_broken()

@@ -235,3 +235,24 @@ def test_the_shortest_trial_and_the_smallest_bridge():
     assert not demand.follow(9, 1)
     assert demand.rate(DAY0, 0, 0) == 50_000
     assert demand.follow(10, 1)
+
+
+@pytest.mark.requirement("F11", "I4", "R17")
+@pytest.mark.parametrize("records", [(None, CALIBRATION), (b"no prescription", CALIBRATION), (b"", None)])
+def test_nothing_of_a_prescription_stays_when_it_is_gone(records: tuple[bytes | None, bytes | None]):
+    plan = course.Course()
+    plan.trial_s, plan.trial_start, plan.afterwards, plan.trial_over = 3_600, 1_000, 1, True
+    plan.bridge_nl, plan.bridge_rate, plan.bridge_end = 316_000, 50_000, 400_000
+    period = {"days": "daily", "from": "01:00", "to": "02:00", "rate": "2 mL/day"}
+    limits = {"max_per_hour": "600 uL", "max_per_day": "7 mL"}
+    demand = taken(device_rx(mode="flex", period=[period], limits=limits), plan, 2_000)
+    demand.rate(DAY0, 3_600, 0)
+    demand.take(records[0], records[1], 0)
+    assert vars(demand) == vars(Demand())
+    assert (demand.mode, demand.max_rate, demand.trial_left) == (0, 0, 0)
+    assert (demand.over, demand.bridging, demand.in_course) == (False, False, False)
+    assert demand.limits() == (0, 0)
+    assert not demand.follow(1_000, 1)
+    for day in range(-1, 3):
+        for second in range(0, 180, 60):
+            assert demand.rate(day, second, 0) == demand.rate(day, second, 1) == 0

@@ -128,3 +128,59 @@ def test_what_was_owed_leaves_the_window_with_its_first_slot(hour: bool, slots: 
         assert window.total == -3
     assert not flow.add(0, 0, slot_s)
     assert window.total == 0
+
+
+@pytest.mark.requirement("F11", "R08", "I6")
+@pytest.mark.parametrize(("hour", "slots", "slot_s"), [(True, 59, 60), (False, 95, 900)])
+def test_windows_that_begin_anew_have_forgotten_every_slot(hour: bool, slots: int, slot_s: int):
+    flow = Flow()
+    flow.scale(25_000 * 432, 28_800_000)
+    limits = (1_000, 0) if hour else (0, 1_000)
+    flow.limit(*limits, 25_000, 0)
+    window = flow._hour if hour else flow._day
+    for _ in range(20):
+        assert not flow.add(0, 2, slot_s)
+    flow.limit(*limits, 25_000, 0)
+    assert window.total == 0
+    for _ in range(slots):
+        assert not flow.add(0, 0, slot_s)
+        assert window.total == 0
+    assert not flow.add(0, 42, 1)
+
+
+@pytest.mark.requirement("F11", "F3")
+@pytest.mark.parametrize("passed", range(5))
+def test_a_bolus_that_another_follows_gives_its_last_second_and_a_cancelled_one_nothing(passed: int):
+    """The first lasts for five seconds; a second before its end it is about to end by itself, else it was cancelled."""
+    flows = Boluses()
+    flows.begin(CLINICIAN, 10, 5, 0)
+    assert [flows.second(True) for _ in range(1 + passed)] == [0] + [2_000] * passed
+    flows.begin(PATIENT, 20, 2, 0)
+    assert [flows.second(True) for _ in range(3)] == [2_000 if passed == 4 else 0, 10_000, 10_000]
+    assert not flows.flow
+
+
+@pytest.mark.requirement("F11", "R08")
+@pytest.mark.parametrize(("hour", "slots", "slot_s"), [(True, 59, 60), (False, 95, 900)])
+def test_windows_that_begin_anew_in_the_middle_of_a_slot_begin_a_whole_one(hour: bool, slots: int, slot_s: int):
+    flow = Flow()
+    flow.scale(25_000 * 432, 28_800_000)
+    limits = (1_000_000, 0) if hour else (0, 1_000_000)
+    flow.limit(*limits, 25_000, 0)
+    window = flow._hour if hour else flow._day
+    for _ in range(7):
+        assert not flow.add(0, 2, slot_s // 2)
+    flow.limit(*limits, 25_000, 3)
+    for _ in range(slots * slot_s - 1):
+        assert not flow.add(0, 0, 1)
+    assert window.total == -3
+    assert not flow.add(0, 0, 1)
+    assert window.total == 0
+
+
+@pytest.mark.requirement("F11", "F3")
+def test_a_bolus_without_a_duration_takes_a_second():
+    flows = Boluses()
+    flows.begin(CLINICIAN, 10, 0, 0)
+    assert [flows.second(True), flows.second(True)] == [0, 10_000]
+    assert not flows.flow

@@ -1,0 +1,120 @@
+"""A stop ends by order, or at the time that its record has: never because a bit in RAM says so (F11; R17, R18; I8)."""
+
+from __future__ import annotations
+
+import pytest
+from guard_rig import Pump
+
+from firmware.ledger import PAUSED, SAFE, STOPPED
+
+FAST = {"basal": "28.8 mL/day"}
+
+
+def halted(line: str, **rx: str) -> Pump:
+    pump = Pump({**FAST, **rx}).start().run(20)
+    assert "ok" in pump.say(line)
+    return pump.run(30)
+
+
+def gives_nothing(pump: Pump, seconds: float, trips: list[str]) -> None:
+    steps = pump.steps
+    pump.run(seconds)
+    assert pump.steps == steps
+    assert pump.trips == trips
+    assert ("guard" in pump.active) == bool(trips)
+
+
+@pytest.mark.requirement("F11", "R17", "I8")
+@pytest.mark.parametrize("bit", range(8))
+def test_no_bit_of_the_state_ends_a_stop(bit: int) -> None:
+    pump = halted("stop")
+    assert pump.app.ledger.state == STOPPED
+    pump.app.ledger.state ^= 1 << bit
+    steps = pump.steps
+    pump.run(600)
+    assert pump.steps == steps
+    assert pump.trips or pump.active or pump.app.ledger.state != PAUSED
+
+
+@pytest.mark.requirement("F11", "R17", "I8")
+@pytest.mark.parametrize("bit", range(8))
+def test_no_bit_of_the_state_resumes_after_an_alarm(bit: int) -> None:
+    pump = Pump(FAST).start().run(20)
+    pump.counter.extra += 1
+    pump.run(10)
+    pump.say("clear")
+    assert pump.active == []
+    assert pump.app.ledger.state == SAFE
+    pump.trips.clear()
+    pump.app.ledger.state ^= 1 << bit
+    steps = pump.steps
+    pump.run(600)
+    assert pump.steps == steps
+
+
+@pytest.mark.requirement("F11", "R17", "I8")
+@pytest.mark.parametrize("bit", range(12))
+def test_no_bit_of_what_is_left_of_a_timed_stop_ends_it_early(bit: int) -> None:
+    pump = halted("stop for 60 min")
+    assert pump.app.ledger.state == PAUSED
+    end = pump.board.now_us + pump.app.stop_left * 1_000_000
+    pump.app.stop_left ^= 1 << bit
+    steps = pump.steps
+    pump.run((end - pump.board.now_us) / 1_000_000 - 8)
+    assert pump.steps == steps
+    pump.run(120)
+    assert pump.trips in (["books"], ["under"]) or pump.steps > steps
+
+
+@pytest.mark.requirement("F11", "R18", "I9")
+def test_a_timed_stop_that_does_not_end_is_found_a_minute_later() -> None:
+    pump = halted("stop for 2 min")
+    pump.app.stop_left += 1 << 20
+    gives_nothing(pump, 88 + 60, [])
+    gives_nothing(pump, 5, ["under"])
+
+
+@pytest.mark.requirement("F11", "F3")
+@pytest.mark.parametrize("clock", ["", "2026-03-02T07:00:00", "2026-03-02T08:30:00", "2026-03-03T08:00:00"])
+def test_a_timed_stop_of_a_sound_pump_ends_whatever_the_clock_is_set_to(clock: str) -> None:
+    pump = halted("stop for 2 min")
+    if clock:
+        assert "ok" in pump.say("clock set " + clock, 3)
+    steps = pump.steps
+    pump.run(150)
+    assert pump.steps > steps
+    assert pump.trips == []
+    assert pump.active == []
+
+
+@pytest.mark.requirement("F11", "F3")
+def test_a_timed_stop_goes_on_and_ends_after_a_power_cut() -> None:
+    pump = Pump(snapshot=halted("stop for 2 min").off(5)).start()
+    steps = pump.steps
+    pump.run(60)
+    assert pump.steps == steps
+    pump.run(60)
+    assert pump.steps > steps
+    assert pump.trips == []
+
+
+@pytest.mark.requirement("F11", "R17")
+def test_a_generator_that_runs_free_cannot_be_cleared() -> None:
+    pump = Pump(FAST).start().run(20)
+    pump.counter.extra += 1
+    pump.run(2)
+    assert pump.trips == ["pulses"]
+    for _ in range(10):
+        pump.counter.extra += 1
+        assert "stays: guard" in pump.say("clear")
+    pump.run(4)
+    assert "stays" not in pump.say("clear")
+
+
+@pytest.mark.requirement("F11", "R49")
+def test_a_clock_that_nobody_has_set_is_not_set() -> None:
+    pump = Pump(FAST).start().run(20)
+    with pytest.raises(AttributeError):
+        pump.app.wallclock.is_wanted = True
+    with pytest.raises(RuntimeError, match="nobody has said what time it is"):
+        pump.app.wallclock.take_wanted()
