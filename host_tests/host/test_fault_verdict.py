@@ -170,6 +170,16 @@ def test_a_bit_of_what_is_left_of_a_stop_does_not_end_it() -> None:
     assert found.kind != verdict.UNSAFE, found
 
 
+def test_without_the_guard_a_stop_that_ends_early_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = firmware("guard").Guard
+    monkeypatch.setattr(guard, "run", lambda self, late: None)
+    monkeypatch.setattr(guard, "permit", lambda self, *ordered: None)
+    stop, safe = typed(480_000, "stop"), held(480_000, LEDGER.SAFE)
+    for life, strike in ((stop, flip_state(1)), (stop, flip_state(2)), (safe, flip_state(1)), (safe, flip_state(2))):
+        found = flipped(life, strike, 60)
+        assert found.kind == verdict.UNSAFE, (life.kind, found)
+
+
 @pytest.mark.parametrize("life", [typed(480_000, "stop for 40 min", 2_400), held(480_000, LEDGER.PAUSED, 2_300)])
 @pytest.mark.parametrize("bit", range(12))
 def test_no_bit_of_what_is_left_of_a_stop_ends_it(life: lives.Life, bit: int) -> None:

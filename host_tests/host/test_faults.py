@@ -159,7 +159,7 @@ def test_every_variable_of_dosing_is_reached_and_can_be_changed() -> None:
         "app.dosing.mode",
         "app.dosing.schedule._rates",
         "app.records.cascade.flow_pl",
-        "app.records.ledger.reserved",
+        *("app.records.ledger.reserved", "app.records.ledger.state", "app.stop_left"),
         "app.records.ledger._scratch._words",
         "app.records.prescription.basal",
         "app.records.calibration.pl_per_step",
@@ -173,6 +173,8 @@ def test_every_variable_of_dosing_is_reached_and_can_be_changed() -> None:
         *("app.pressure._line._level_mv", "app.selftest.failed", "app.selftest._schedule_crc", "app.board._cut"),
     ):
         assert wanted in found, wanted
+    for wanted in (*kinds._SAFETY, *kinds._STATE):
+        assert any(name.startswith(wanted) for name in found), wanted
     for group in found.values():
         for leaf in group:
             before = memory._get(leaf)

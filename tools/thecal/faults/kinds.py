@@ -51,9 +51,8 @@ _STATE = (
     "app.alarms.present",
     "app.dosing.mode",
     "app.dosing.lowest",
-    "app.guard._evidence.",
-    "app.guard._tripped",
-    "app.wallclock.",
+    "app.guard._evidence.runs",
+    "app.guard._evidence.permitted",
 )
 _STATE_BITS = (2, 12, memory.BITS)
 _CALL_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
