@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from thecal.faults import disclosed, lives, verdict
 from thecal.faults.life import MONDAY
-from thecal.faults.pump import Run
+from thecal.faults.pump import Run, Seen
 from thecal.paths import ROOT
 from thecal.powercut.snapshot import S
 from thecal.programming import firmware
@@ -105,3 +107,140 @@ def test_a_pump_without_a_clock_is_demanded_the_lowest_rate_above_0_at_every_hou
     assert life.as_it_went([], True, lost=True).rates == [(since, 500_000) for since, _ in rates]
     stopped = replace(life, kind="stopped")
     assert stopped.as_it_went([], True, lost=True).rates == rates
+
+
+# -- stops --------------------------------------------------------------------------------------------------------
+
+LEDGER = firmware("ledger")
+ALARMS = firmware("alarms")
+
+
+def held(rate: int, state: int, seconds: int = 0, latched: int = 0) -> lives.Life:
+    """A pump that begins in this state."""
+    life = replace(basal(rate), kind="held", held=True, rates=[(0, 0), *([(seconds * S, rate)] if seconds else [])])
+    life.snapshot.pages[:] = lives._pages(
+        lives.held_image(life.config, b"".join(life.snapshot.pages), state, seconds, latched)
+    )
+    return life
+
+
+def typed(rate: int, line: str, stop_s: int = 0) -> lives.Life:
+    """A pump that is told to stop at 20 s."""
+    rates = [(0, rate), (22 * S, 0), *([((20 + stop_s) * S, rate)] if stop_s else [])]
+    return replace(basal(rate), kind="stop for" if stop_s else "stopped", rates=rates, lines=[(20 * S, line)])
+
+
+def flipped(life: lives.Life, strike: Callable[[Any], None], at_s: int, length_s: int = 240) -> verdict.Verdict:
+    """What comes of a flip in the App object."""
+    reference = Run(life).lead(length_s)
+    assert verdict.judge(life, reference, reference, 0).kind == verdict.MASKED
+    run = Run(life)
+    run.at(at_s * S, lambda board: strike(run.app))
+    return verdict.judge(life, reference, run.lead(length_s), 0, disclosed.sums)
+
+
+def flip_state(bit: int) -> Callable[[Any], None]:
+    return lambda app: setattr(app.ledger, "state", app.ledger.state ^ bit)
+
+
+@pytest.mark.parametrize("rate", [480_000, 28_800_000])
+@pytest.mark.parametrize("bit", [1, 2])
+def test_a_bit_of_the_state_ends_no_stop(bit: int, rate: int) -> None:
+    for life in (typed(rate, "stop"), held(rate, LEDGER.STOPPED)):
+        found = flipped(life, flip_state(bit), 60)
+        assert found.kind != verdict.UNSAFE, (life.kind, found)
+
+
+@pytest.mark.parametrize("rate", [480_000, 28_800_000])
+@pytest.mark.parametrize("bit", [1, 2])
+def test_a_bit_of_the_state_ends_no_safe_state(bit: int, rate: int) -> None:
+    uncleared = held(rate, LEDGER.SAFE, latched=1 << ALARMS.OCCLUSION)
+    cleared = replace(uncleared, lines=[(20 * S, "clear")])
+    for life in (cleared, uncleared, held(rate, LEDGER.SAFE)):
+        found = flipped(life, flip_state(bit), 60)
+        assert found.kind != verdict.UNSAFE, found
+
+
+def test_a_bit_of_what_is_left_of_a_stop_does_not_end_it() -> None:
+    def strike(app: Any) -> None:
+        assert app.stop_left >> 11 & 1
+        app.stop_left ^= 1 << 11
+
+    found = flipped(typed(28_800_000, "stop for 60 min", 3_600), strike, 60, 2_400)
+    assert found.kind != verdict.UNSAFE, found
+
+
+def test_without_the_guard_a_stop_that_ends_early_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = firmware("guard").Guard
+    monkeypatch.setattr(guard, "run", lambda self, late: None)
+    monkeypatch.setattr(guard, "permit", lambda self, *ordered: None)
+    stop, safe = typed(480_000, "stop"), held(480_000, LEDGER.SAFE)
+    for life, strike in ((stop, flip_state(1)), (stop, flip_state(2)), (safe, flip_state(1)), (safe, flip_state(2))):
+        found = flipped(life, strike, 60)
+        assert found.kind == verdict.UNSAFE, (life.kind, found)
+
+
+@pytest.mark.parametrize("life", [typed(480_000, "stop for 40 min", 2_400), held(480_000, LEDGER.PAUSED, 2_300)])
+@pytest.mark.parametrize("bit", range(12))
+def test_no_bit_of_what_is_left_of_a_stop_ends_it(life: lives.Life, bit: int) -> None:
+    def strike(app: Any) -> None:
+        app.stop_left ^= 1 << bit
+
+    found = flipped(life, strike, 100, 500)
+    assert found.kind != verdict.UNSAFE, found
+
+
+# -- what the verdict asks for ------------------------------------------------------------------------------------
+
+
+def seen_of(life: lives.Life, *names: str) -> Seen:
+    seen = Run(life).lead()
+    seen.alarms = sum(1 << getattr(ALARMS, name) for name in names)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        ((), verdict.UNSAFE),
+        (("RESERVOIR_EMPTY",), verdict.UNSAFE),  # of the life, and it says nothing of the clock
+        (("RESERVOIR_EMPTY", "STALL"), verdict.UNSAFE),
+        (("RTC_LOST",), verdict.UNSAFE),  # and the reservoir?
+        (("RESERVOIR_EMPTY", "RTC_LOST"), verdict.DETECTED),
+        (("RESERVOIR_EMPTY", "GUARD"), verdict.DETECTED),
+        (("SELF_TEST_FAILED",), verdict.DETECTED),
+    ],
+)
+def test_each_condition_needs_its_own_alarm(names: tuple[str, ...], kind: str) -> None:
+    life = replace(basal(480_000), kind="low then empty", empty_us=100 * S)
+    reference = Run(life).lead()
+    assert reference.alarms >> ALARMS.RESERVOIR_EMPTY & 1
+    assert verdict.judge(life, reference, seen_of(life, *names), 1 << ALARMS.RTC_LOST).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "kind"),
+    [
+        ("clock_set", {"by_s": 1}, verdict.MASKED),
+        ("clock_step", {"by_s": 1}, verdict.MASKED),
+        ("write_failed", {"record": 0}, verdict.DETECTED),
+        ("alarm", {"alarm": ALARMS.LOW_RESERVOIR}, verdict.DETECTED),
+    ],
+)
+def test_only_alarms_resets_and_events_of_medium_or_high_severity_are_a_detection(
+    code: str, fields: dict[str, int], kind: str
+) -> None:
+    run = Run(basal(480_000))
+    run.at(60 * S, lambda board: run.app.log.log(code, **fields))
+    assert verdict.judge(run.life, Run(run.life).lead(), run.lead(), 0).kind == kind
+
+
+def test_a_slow_pump_that_runs_in_a_stop_is_unsafe_within_the_bound() -> None:
+    life = held(480_000, LEDGER.STOPPED)
+    reference, seen = Run(life).lead(), Run(life).lead()
+    seen.trains, seen.steps = [(100 * S, 1, 1), (101 * S, 1, 1)], 2
+    assert verdict.judge(life, reference, seen, 0, disclosed.sums).kind == verdict.UNDETECTED
+    seen.trains.append((120 * S, 1, 1))
+    found = verdict.judge(life, reference, seen, 0, disclosed.sums)
+    assert found.kind == verdict.UNSAFE
+    assert found.excess_pl <= disclosed.sums(life) * life.size_pl

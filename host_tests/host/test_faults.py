@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from thecal.faults import __main__ as command
 from thecal.faults import calls, campaign, kinds, lives, memory, verdict
 from thecal.faults.campaign import Part, known_life, try_one
-from thecal.faults.life import STOPS
 from thecal.faults.pump import Run
 from thecal.powercut.parts import Settings, Silent
 from thecal.powercut.quick import quick_examine
@@ -52,7 +51,7 @@ def test_a_life_without_a_fault_keeps_to_its_demand(number: int) -> None:
     known = known_life(7, 0, number)  # raises if it goes beyond, or if the pump is reset
     life, seen = known.life, known.seen
     demanded = life.demanded_pl(seen.end_us) - life.demanded_pl(seen.began_us)
-    if life.empty_us is None and life.kind not in STOPS:
+    if life.empty_us is None and not life.stretches_of_a_stop():
         assert demanded - verdict.usual_pl(life) <= seen.steps * life.size_pl <= demanded
 
 
@@ -160,7 +159,7 @@ def test_every_variable_of_dosing_is_reached_and_can_be_changed() -> None:
         "app.dosing.mode",
         "app.dosing.schedule._rates",
         "app.records.cascade.flow_pl",
-        "app.records.ledger.reserved",
+        *("app.records.ledger.reserved", "app.records.ledger.state", "app.stop_left"),
         "app.records.ledger._scratch._words",
         "app.records.prescription.basal",
         "app.records.calibration.pl_per_step",
@@ -174,6 +173,8 @@ def test_every_variable_of_dosing_is_reached_and_can_be_changed() -> None:
         *("app.pressure._line._level_mv", "app.selftest.failed", "app.selftest._schedule_crc", "app.board._cut"),
     ):
         assert wanted in found, wanted
+    for wanted in (*kinds._SAFETY, *kinds._STATE):
+        assert any(name.startswith(wanted) for name in found), wanted
     for group in found.values():
         for leaf in group:
             before = memory._get(leaf)

@@ -36,6 +36,7 @@ _S = 1_000_000_000
 _LENGTH_S = 140
 _FIRST_S, _LAST_S = 1.0, 60.0
 _CHILD_S = 900  # of wall time: a child that takes longer has gone wrong
+_SEVERE = ("medium", "high")
 _NEAR_S = 5.0  # of the start: most are later, when the pump doses
 _PL = (25_000, 10_000, 100_000)  # of a step; smaller ones make more of them than the emulator can in its time
 
@@ -66,7 +67,7 @@ def plan(seed: int, package: int) -> Life:
     rng = Random(f"board {seed}:{package}")
     while True:
         life = lives.draw(rng)
-        if life.size_pl in _PL and life.peak_pl_s() < 40 * life.size_pl:
+        if not life.held and life.size_pl in _PL and life.peak_pl_s() < 40 * life.size_pl:
             return life
 
 
@@ -180,7 +181,7 @@ class Branching:
             seen.alarms |= codes[code]
         resets = result.summary.resets
         seen.resets = [1] * resets["watchdog"] + [2] * resets["commanded"]
-        seen.logged = Counter(event.code for event in result.events)
+        seen.faults = Counter(event.code for event in result.events if event.severity in _SEVERE)
         seen.begun = [event.t_ns // 1_000 for event in result.events if event.code == "bolus"]
         first = self.life.lines[0][1].encode() if self.life.lines else b""
         seen.heard = b"\r\nok\r\n" in result.console.partition(first)[2] if first else False

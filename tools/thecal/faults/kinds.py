@@ -13,8 +13,9 @@ from thecal.faults.planned import Known, Planned, moment, seconds
 from thecal.faults.pump import Run
 
 _LINES_MAX = 300  # of firmware code after an instant: about two frames
-_SAFETY_SHARE = 0.6  # of the flips: in what dosing, alarms and the watch over both rest on
+_SAFETY_SHARE = 0.5  # of the flips: in what dosing, alarms and the watch over both rest on
 _SAFETY = (
+    "app.stop_left",
     "app.dosing.",
     "app.records.cascade.",
     "app.records.ledger.",
@@ -37,12 +38,37 @@ _SAFETY = (
     "app.signals.",
     "app.board.",
 )
+# What says whether the pump may run, and of these mostly the low bits.
+_STATE_SHARE = 0.2
+_STATE = (
+    "app.stop_left",
+    "app.stopped_for",
+    "app.must_record",
+    "app.records.ledger.state",
+    "app.records.ledger.stop_",
+    "app.records.ledger.alarms",
+    "app.alarms.active",
+    "app.alarms.present",
+    "app.dosing.mode",
+    "app.dosing.lowest",
+    "app.guard._evidence.runs",
+    "app.guard._evidence.permitted",
+)
+_STATE_BITS = (2, 12, memory.BITS)
 _CALL_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
 
 
 def _in_lines(rng: Random) -> int:
     """After how many lines of firmware code: at once, or within two frames."""
     return rng.choice((0, 0, 1)) * rng.randrange(1, _LINES_MAX)
+
+
+def _weighted(rng: Random) -> tuple[tuple[str, ...], int]:
+    """Beginnings of the variables to choose from, and how many of their bits."""
+    drawn = rng.random()
+    if drawn < _STATE_SHARE:
+        return _STATE, rng.choice(_STATE_BITS)
+    return (_SAFETY if drawn < _STATE_SHARE + _SAFETY_SHARE else ("",)), memory.BITS
 
 
 def flips(known: Known, rng: Random) -> Planned:
@@ -53,8 +79,9 @@ def flips(known: Known, rng: Random) -> Planned:
     def plan(run: Run) -> None:
         def flip() -> None:
             own = Random(draws)
-            leaf = memory.choose(memory.leaves(run.app), own, _SAFETY if own.random() < _SAFETY_SHARE else ("",))
-            planned.what = f"at {seconds(at_us)} and {lines} lines {memory.flip(leaf, own)}"
+            wanted, bits = _weighted(own)
+            leaf = memory.choose(memory.leaves(run.app), own, wanted)
+            planned.what = f"at {seconds(at_us)} and {lines} lines {memory.flip(leaf, own, bits)}"
 
         run.at(at_us, lambda board: AtLine(lines, flip).begin() if lines else flip())
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from thecal.models.bench import PumpConfig
-from thecal.powercut.snapshot import S, Snapshot
+from thecal.powercut.snapshot import NEVER_US, S, Snapshot
 
 LENGTH_S = 240
 MONDAY = datetime(2026, 3, 2)
@@ -39,6 +39,7 @@ class Life:
     empty_us: int | None = None
     start: datetime = MONDAY
     table: dict[str, Any] = field(default_factory=dict)  # the prescription, as in a file
+    held: bool = False  # whether it begins in a stop or in a safe state
 
     @property
     def size_pl(self) -> int:
@@ -62,6 +63,13 @@ class Life:
             ):
                 boluses.append(order)
         return replace(self, rates=rates, boluses=boluses)
+
+    def stretches_of_a_stop(self) -> list[tuple[int, int]]:
+        """(from, to) of each in which the pump is stopped and must not run again; of a life as it went."""
+        if not (self.held or self.kind in STOPS):
+            return []
+        ends = [since for since, _ in self.rates[1:]] + [NEVER_US]
+        return [(since, end) for (since, rate), end in zip(self.rates, ends, strict=True) if not rate]
 
     def demanded_pl(self, t_us: int) -> int:
         """What has been demanded up to t_us, pL."""

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from thecal.faults.held import held_image
 from thecal.faults.life import LENGTH_S, MONDAY, Life
 from thecal.models.bench import PumpConfig
-from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot
+from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot, module
 from thecal.prescription import RateRange
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import programmed_image
@@ -20,6 +21,9 @@ _MIN_RATE, _MAX_RATE = 6_000, 28_800_000
 _STEPS_A_LIFE = 12_000  # at most: more would only cost time
 _SIZES = (25_000, 25_000, 25_000, 1_000, 10_000, 100_000, 1_000_000)  # pL
 _FIRST_EVENT_S, _LAST_EVENT_S = 12, 110
+_SHORT_STOPS = 0.4  # of the timed ones
+_LONGEST_STOP_S = 3_600
+_UNCLEARED = 0.5
 # When a stop has been typed, the second in progress is still demanded, and the line takes its time.
 _STOP_LAG_US = 2 * S
 KINDS = (
@@ -32,6 +36,7 @@ KINDS = (
     "flex",
     "stopped",
     "stop for",
+    "held",
     "minimum",
     "low then empty",
     "console",
@@ -65,9 +70,12 @@ def _life(kind: str, plan: _Plan, rates: list[tuple[int, int]] | None = None, **
     start_s = round((plan.start - _DAY0).total_seconds())
     rx = parse_prescription(plan.table, RateRange(config.min_rate, config.max_rate))
     image = programmed_image(config, rx, plan.start)
-    pages = [image[page * PAGE : (page + 1) * PAGE] for page in range(PAGES)]
-    snapshot = Snapshot(pages, 0, (start_s, 0), 0, config.reservoir_nl * 1_000)
+    snapshot = Snapshot(_pages(image), 0, (start_s, 0), 0, config.reservoir_nl * 1_000)
     return Life(kind, config, snapshot, rates or [(0, plan.rate)], start=plan.start, table=plan.table, **more)
+
+
+def _pages(image: bytes) -> list[bytes]:
+    return [image[page * PAGE : (page + 1) * PAGE] for page in range(PAGES)]
 
 
 def _basal(rng: Random, kind: str, plan: _Plan) -> Life:
@@ -156,10 +164,31 @@ def _stopped(rng: Random, kind: str, plan: _Plan) -> Life:
     return _life(kind, plan, [(0, plan.rate), (at + _STOP_LAG_US, 0)], lines=[(at, "stop")])
 
 
+def _stop_s(rng: Random) -> int:
+    """How long a timed stop lasts: it ends in the life, or by a bit that is wrong in what is left of it."""
+    if rng.random() < _SHORT_STOPS:
+        return rng.randrange(10, 60)
+    return min(_LONGEST_STOP_S, (1 << rng.randrange(6, 12)) + rng.randrange(10, 200))
+
+
 def _stop_for(rng: Random, kind: str, plan: _Plan) -> Life:
-    at, seconds = _moment(rng), rng.randrange(10, 60)
+    at, seconds = _moment(rng), _stop_s(rng)
     rates = [(0, plan.rate), (at + _STOP_LAG_US, 0), (at + seconds * S, plan.rate)]
     return _life(kind, plan, rates, lines=[(at, f"stop for {seconds} s")])
+
+
+def _held(rng: Random, kind: str, plan: _Plan) -> Life:
+    """It begins in a stop of the operator's, timed or not, or in a safe state, whose alarm is still to be cleared or
+    has been."""
+    ledger, alarms = module("ledger"), module("alarms")
+    state = rng.choice((ledger.STOPPED, ledger.PAUSED, ledger.PAUSED, ledger.SAFE, ledger.SAFE))
+    seconds = _stop_s(rng) if state == ledger.PAUSED else 0
+    latched = 1 << alarms.OCCLUSION if state == ledger.SAFE and rng.random() < _UNCLEARED else 0
+    rates = [(0, 0), (seconds * S, plan.rate)] if seconds else [(0, 0)]
+    lines = [(_moment(rng), "clear")] if latched and rng.random() < _UNCLEARED else []
+    life = _life(kind, plan, rates, lines=lines, held=True)
+    life.snapshot.pages[:] = _pages(held_image(life.config, b"".join(life.snapshot.pages), state, seconds, latched))
+    return life
 
 
 def _minimum(rng: Random, kind: str, plan: _Plan) -> Life:
@@ -199,6 +228,7 @@ _MAKERS = {
     "flex": _flex,
     "stopped": _stopped,
     "stop for": _stop_for,
+    "held": _held,
     "minimum": _minimum,
     "low then empty": _empty,
     "console": _console,

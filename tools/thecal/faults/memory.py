@@ -89,21 +89,21 @@ def choose(found: Leaves, rng: Random, wanted: tuple[str, ...] = ("",)) -> Leaf:
     return rng.choice(found[rng.choice(groups)])
 
 
-def flip(leaf: Leaf, rng: Random) -> str:
-    """Flip a bit of it. Returns what was done, in words."""
+def flip(leaf: Leaf, rng: Random, bits: int = BITS) -> str:
+    """Flip a bit of it, one of the lowest `bits` of a number. Returns what was done, in words."""
     old = _get(leaf)
-    new = flipped(old, rng)
+    new = flipped(old, rng, bits)
     _set(leaf, new)
     shown = f"{old!r} -> {new!r}" if not isinstance(old, (bytes, bytearray)) else f"{len(old)} bytes"
     return f"{leaf.path}: {shown}"
 
 
-def flipped(value: Any, rng: Random) -> Any:
-    """The same with one bit flipped: of a small integer any of 31, of a larger one any of the low 31."""
+def flipped(value: Any, rng: Random, bits: int = BITS) -> Any:
+    """The same with one bit flipped: of an integer one of so many, by default all 31 of a small one."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return flipped_bit(value, rng.randrange(BITS))
+        return flipped_bit(value, rng.randrange(bits))
     changed = bytearray(value)
     changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
     return bytes(changed) if isinstance(value, bytes) else changed

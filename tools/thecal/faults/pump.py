@@ -25,13 +25,15 @@ RESETS_MAX = 8  # a pump that has been reset so often shows nothing new
 
 @dataclass
 class Seen:
-    """What came of a life: the motor's trains, the alarms, the resets by cause, the codes logged, the end."""
+    """What came of a life: the motor's trains, the alarms, the resets by cause, the events, the end.
+
+    faults: codes of those of medium or high severity."""
 
     bench: Bench
     trains: list[tuple[int, int, int]] = field(default_factory=list)
     alarms: int = 0
     resets: list[int] = field(default_factory=list)
-    logged: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     began_us: int = 0  # the edge on which the first frame was laid
     end_us: int = 0
     steps: int = 0
@@ -131,7 +133,7 @@ class Run:
     def _settle(self) -> None:
         board, seen = self.board, self.seen
         if self.app is not None:
-            seen.alarms |= self.app.alarms.active | self.app.alarms.history
+            seen.alarms |= self.app.alarms.active
             book = self.app.ledger
             seen.ledger_steps = book.counted + book.used  # not by its property, which may be made to raise
         if self._typed_to is not None:
@@ -182,13 +184,16 @@ def start_span() -> tuple[int, int]:
 
 @contextmanager
 def _logged(run: Run) -> Iterator[None]:
-    """While this lasts, the code of each event that is logged is counted."""
-    cls = module("eventlog").EventLog
+    """While this lasts, the events that are logged are noted: of an alarm that it is there, of a fault its code."""
+    cls, is_fault = module("eventlog").EventLog, module("events").is_fault
     original = cls.log
     seen = run.seen
 
     def log(self: Any, code: str, **fields: int) -> None:
-        seen.logged[code] += 1
+        if code == "alarm":
+            seen.alarms |= 1 << fields["alarm"]
+        if is_fault(code, fields):
+            seen.faults[code] += 1
         if code == "bolus":
             seen.begun.append(run.board.now_us)
         original(self, code, **fields)
