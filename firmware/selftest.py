@@ -91,7 +91,8 @@ class SelfTest:
     # -- at the start -----------------------------------------------------------------------------------------
 
     def start(self, watchdog_bites):
-        """Run every test until one fails that cannot get well. watchdog_bites: what its proof has shown. DRIVE and STEP are low."""
+        """Run every test until one fails that cannot get well. watchdog_bites: what its proof has shown. DRIVE and
+        STEP are low."""
         board = self._app.board
         for test, passes in (
             (RAM, lambda: march(self.buffer, 0, _BUFFER)),
