@@ -13,6 +13,9 @@ reference hardware. Occlusion is found in three ways:
   as one, and stops the pump.
 
 The cause is gone when three readings in a row lie below the middle between what the pressure was and what it became.
+A trend may be something else than a closed line, and what made it may stay (posture, a line that was narrowed): its
+cause is gone too when the pressure has not risen by more than 2 kPa for 60 s. The pump is stopped, so in a closed line
+it stands as well: then the operator decides. The next trend begins at the pressure that `clear` finds.
 """
 
 from micropython import const
@@ -31,6 +34,8 @@ STRETCHES = const(4)
 # A closed line: 20,000 pL for 1 kPa, which is 10 mV. Half of that rise is a millivolt for every 4,000 pL.
 PL_PER_MV = const(4_000)
 _SMOOTH = const(3)  # a low-pass of 8 s
+STILL_S = const(60)
+STILL_MV = const(20)  # 2 kPa: noise of 1 kPa is no rise
 
 OPEN, THRESHOLD, TREND, SENSOR = range(4)
 
@@ -43,6 +48,8 @@ class Line:
         self._released_mv = 0
         self._bad = 0  # readings in a row at the limit, or that no line gives
         self._good = 0  # readings in a row below _released_mv
+        self._still = 0  # readings since the pressure has risen
+        self._lowest_mv = 0  # of them
         self._smooth = -1  # low-passed mV, shifted; below 0: none yet
         self._forget(ZERO_MV)
 
@@ -61,23 +68,32 @@ class Line:
         """A reading, once a second, and what has been delivered since the last one."""
         broken = not BROKEN_BELOW_MV <= millivolts <= BROKEN_ABOVE_MV
         self._bad = min(DWELL, self._bad + 1) if broken or millivolts >= LIMIT_MV else 0
-        if self.found:
-            self._watch_release(broken, millivolts)
-        elif self._bad == DWELL:
+        if self._bad == DWELL and self.found in (OPEN, TREND):
             self._close(SENSOR if broken else THRESHOLD, RELEASED_MV)
+        elif self.found:
+            self._watch_release(broken, millivolts)
         elif not broken:
             self._watch_trend(millivolts, picolitres)
 
     def _close(self, found, released_mv):
         self.found = found
         self._released_mv = released_mv
-        self._good = 0
+        self._good = self._still = 0
 
     def _watch_release(self, broken, millivolts):
         self._good = self._good + 1 if not broken and millivolts < self._released_mv else 0
-        if self._good == DWELL:
+        if broken or not self._still or millivolts > self._lowest_mv + STILL_MV:
+            self._still = 0
+            self._lowest_mv = millivolts
+        self._lowest_mv = min(self._lowest_mv, millivolts)
+        self._still += not broken
+        if self._good == DWELL or (self.found == TREND and self._still > STILL_S):
             self.found = OPEN
-            self._smooth = -1
+            self.rebase()
+
+    def rebase(self):
+        """A trend begins at the next reading."""
+        self._smooth = -1
 
     def _watch_trend(self, millivolts, picolitres):
         if self._smooth < 0:
@@ -119,8 +135,10 @@ class Pressure:
         before = self._line.found
         self._line.read(self.millivolts, made * app.cascade.pl_per_step)
         found = self._line.found
-        if found and not before:
+        if found and found != before:  # a trend may become a threshold
             app.log.log("occlusion", found=found, millivolts=self.millivolts)
             app.alarms.raise_(alarms.OCCLUSION)
         elif before and not found:
             app.alarms.gone(alarms.OCCLUSION)
+        if app.alarms.active & 1 << alarms.OCCLUSION:
+            self._line.rebase()  # nothing flows until `clear`, whatever the pressure does

@@ -1,7 +1,8 @@
 """The self-test (F11; R25, R26, R38; invariant 8): at every start, before DRIVE may go high, and in small pieces after.
 
-The first test that fails raises the alarm `self_test_failed`, and an event names it; nothing is infused. The cause is
-there until a start has passed the test; of the button and the battery also until they are found well again.
+A test that fails raises the alarm `self_test_failed`, and an event names it; nothing is infused. At the start it is the
+last one, but for the button and the battery. The cause is there until a start has passed the test; if only the button
+or the battery has failed, until both are found well. Meanwhile everything else is tested on, and may fail for good.
 
 Not tested, as MicroPython gives no way to it: the processor's registers and instructions, the interrupts, the stack and
 all RAM but the buffer here. What dosing rests on in RAM is compared with its record instead: prescription and
@@ -30,6 +31,7 @@ TESTS = (
     "image",
 )
 RAM, EEPROM, WATCHDOG, OUTPUTS, BUZZER, BUTTON, BATTERY, PRESCRIPTION, CALIBRATION, SCHEDULE, IMAGE = range(len(TESTS))
+_PASSING = (BUTTON, BATTERY)  # what may get well by itself
 _PASSED = const(-1)
 _BUFFER = const(256)
 _SLICE = const(16)  # bytes of the buffer that a later piece tests
@@ -72,7 +74,7 @@ def march(buffer, first, end):
 
 
 class SelfTest:
-    """The self-test of one pump. `failed`: index into TESTS, -1 while all have passed."""
+    """The self-test of one pump. `failed`: index into TESTS, the last that has failed; -1 while all have passed."""
 
     def __init__(self, app):
         """app: app.App."""
@@ -89,7 +91,8 @@ class SelfTest:
     # -- at the start -----------------------------------------------------------------------------------------
 
     def start(self, watchdog_bites):
-        """Run every test until one fails. watchdog_bites: what its proof has shown. DRIVE and STEP are low."""
+        """Run every test until one fails that cannot get well. watchdog_bites: what its proof has shown. DRIVE and
+        STEP are low."""
         board = self._app.board
         for test, passes in (
             (RAM, lambda: march(self.buffer, 0, _BUFFER)),
@@ -104,7 +107,8 @@ class SelfTest:
         ):
             if not passes():
                 self._fail(test)
-                return
+                if test not in _PASSING:
+                    return
 
     def _fail(self, test):
         if self.failed != test:
@@ -186,18 +190,15 @@ class SelfTest:
         """In the middle of a second: outputs and watchdog, and one piece of the rest. 5 ms at most; but 14 ms where the
         manifest is read, before the image is hashed anew."""
         app = self._app
-        if self.failed in (BUTTON, BATTERY):
-            well = self._battery() if self.failed == BATTERY else not app.board.dose_pressed()
-            if well:
-                self.failed = _PASSED
-                app.alarms.gone(alarms.SELF_TEST_FAILED)
-            return
         test = self._read_back()
         if test == _PASSED:
             test = self._piece()
         if test != _PASSED:
             self._fail(test)
             app.apply()
+        elif self.failed in _PASSING and self._battery() and not app.board.dose_pressed():
+            self.failed = _PASSED
+            app.alarms.gone(alarms.SELF_TEST_FAILED)
 
     def _read_back(self):
         """The test that fails, or -1."""

@@ -224,12 +224,27 @@ def test_an_occlusion_that_ends_is_cleared_and_dosing_resumed() -> None:
         command(25 * 60, "clear"),
         command(25 * 60 + 1, "resume"),
     ]
-    result = on_twin(scenario(continuous("2 mL/day"), "30 min", *events))
+    result = on_twin(scenario(continuous("4 mL/day"), "30 min", *events))  # found by 70 kPa
     assert len(raised(result, "occlusion")) == 1
     assert [refusal.event for refusal in result.refusals] == [3]
     assert b"stays: occlusion" in result.console
     assert result.summary.state == "dosing"
     assert result.summary.steps > steps_by(result, 25 * 60 * S) == steps_by(result, 20 * 60 * S)
+
+
+@pytest.mark.requirement("R20")
+def test_what_was_found_by_trend_the_operator_clears_while_the_pressure_stays() -> None:
+    """A minute after it was found; what is still closed is found again, at last by 70 kPa."""
+    ways_out = [command(at, line) for at in (930, 1_230, 1_530, 1_830) for line in ("clear", "resume")]
+    early = command(700, "clear")
+    closed = {"at": "10 min", "do": "occlusion", **FOR_EVER}
+    result = on_twin(scenario(continuous("480 uL/day"), "34 min", closed, early, *ways_out))
+    found = [event.details["found"] for event in result.events if event.code == "occlusion"]
+    assert found[:2] == ["trend", "trend"]
+    assert found[-1] == "threshold"
+    assert len(raised(result, "occlusion")) == len(found)
+    assert result.console.count(b"stays: occlusion") >= 2  # too early, and at 70 kPa
+    assert result.summary.state == "safe"
 
 
 @pytest.mark.requirement("R37")

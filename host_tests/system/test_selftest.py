@@ -165,6 +165,41 @@ def test_button_and_battery_are_looked_at_again_while_the_pump_runs(name: str, v
     assert result.step_times_ns[0] > 21 * S
 
 
+@pytest.mark.requirement("F11", "I8", "R25")
+@pytest.mark.parametrize("later", ["prescription: basal", "calibration: rate"])
+@pytest.mark.parametrize("first", ["button", "battery"])
+def test_button_and_battery_hide_nothing_that_is_tested_after_them(
+    first: str, later: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what fails beside them does not go when they are well again."""
+
+    def before(twin: Twin) -> None:
+        for part in (first, later):
+            BROKEN[part][1](twin.bench, monkeypatch)
+        twin.at(10 * S, lambda: setattr(twin.bench.sensors, "dose_button", False))
+        twin.at(10 * S, lambda: setattr(twin.bench.sensors, "battery_mv", 3_900))
+
+    result = run("40 s", *LINES, before=before)
+    assert named(result.events) == [first, BROKEN[later][0]]
+    assert result.summary.alarms_active == ["self_test_failed"]
+    assert result.summary.steps == 0
+
+
+@pytest.mark.requirement("F11", "I8", "R25", "R38")
+@pytest.mark.parametrize("well", [("dose_button",), ("battery_mv",), ("dose_button", "battery_mv")])
+def test_with_button_and_battery_both_must_be_well_again(well: tuple[str, ...]) -> None:
+    def before(twin: Twin) -> None:
+        sensors = twin.bench.sensors
+        sensors.dose_button, sensors.battery_mv = True, 2_900
+        for name in well:
+            twin.at(10 * S, lambda name=name: setattr(sensors, name, False if name == "dose_button" else 3_900))
+
+    result = run("40 s", *LINES, before=before)
+    assert named(result.events) == ["button", "battery"]
+    assert result.summary.alarms_active == ([] if len(well) == 2 else ["self_test_failed"])
+    assert (result.summary.steps > 0) == (len(well) == 2)
+
+
 @pytest.mark.requirement("F11", "R25")
 def test_every_test_has_passed_before_drive_goes_high(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []

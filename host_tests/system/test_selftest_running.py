@@ -124,6 +124,37 @@ def test_outputs_and_watchdog_are_read_back_every_five_seconds(
     assert result.summary.state == "safe"
 
 
+@pytest.mark.requirement("F11", "I8", "R26")
+@pytest.mark.parametrize("held", [("dose_button", True, False), ("battery_mv", 2_900, 3_900)])
+@pytest.mark.parametrize("part", [*LATER, "watchdog", "outputs"])
+def test_what_goes_wrong_while_button_or_battery_has_failed_is_found_too(
+    part: str, held: tuple[str, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And stays when they are well again."""
+    name, value, well = held
+
+    def before(twin: Twin) -> None:
+        setattr(twin.bench.sensors, name, value)
+        if part in LATER:
+            later(LATER[part][1], monkeypatch)(twin)
+        else:
+            broken = {"watchdog": ("watchdog_off", True), "outputs": ("pins", {pins.DRIVE: True})}[part]
+            twin.at(30 * S, lambda: setattr(twin.bench.broken, *broken))
+        twin.at(380 * S, lambda: setattr(twin.bench.sensors, name, well))
+
+    lines = ({"at": f"{at} s", "do": "command", "line": "clear"} for at in (25, 395))
+    result = run("400 s", *lines, before=before)
+    assert named(result.events) == [
+        {"dose_button": "button", "battery_mv": "battery"}[name],
+        part if part not in LATER else LATER[part][0],
+    ]
+    first, second = [event.t_ns for event in result.events if event.code == "self_test"]
+    assert first < 5 * S
+    assert 30 * S < second <= (30 + (LATER[part][2] if part in LATER else 6)) * S
+    assert "self_test_failed" in result.summary.alarms_active
+    assert result.summary.steps == 0
+
+
 @pytest.mark.requirement("F11", "R26")
 def test_a_healthy_pump_passes_for_hours_through_every_kind_of_change() -> None:
     lines = ["stop", "resume", "bolus 5 uL over 1 min", "clock set 2026-03-02T02:00:00", "stop for 5 min", "prime"]
@@ -137,7 +168,9 @@ def test_a_healthy_pump_passes_for_hours_through_every_kind_of_change() -> None:
 
 
 @pytest.mark.requirement("F11", "R26")
-def test_an_image_that_rots_stops_the_pump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("first", [[], ["battery"]])
+def test_an_image_that_rots_stops_the_pump(first: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or is found in a pump that stands, as its battery has failed the test at the start."""
     (tmp_path / "a").write_bytes(b"as flashed")
     (tmp_path / "manifest.json").write_text(json.dumps({"files": {"a": sha256(b"as flashed").hexdigest()}}))
     monkeypatch.setattr(image, "root", f"{tmp_path}/")
@@ -145,10 +178,16 @@ def test_an_image_that_rots_stops_the_pump(tmp_path: Path, monkeypatch: pytest.M
     def rots() -> None:
         (tmp_path / "a").write_bytes(b"As flashed")
 
-    result = run("120 s", before=lambda twin: twin.at(60 * S, rots))
-    assert named(result.events) == ["image"]
-    (alarm,) = [event for event in result.events if event.code == "alarm"]
-    assert 60 * S < alarm.t_ns <= 100 * S
+    def before(twin: Twin) -> None:
+        twin.bench.sensors.battery_mv = 2_900 if first else 3_900
+        twin.at(60 * S, rots)
+
+    result = run("120 s", before=before)
+    assert named(result.events) == [*first, "image"]
+    found = [event for event in result.events if event.code == "self_test"][-1]
+    assert 60 * S < found.t_ns <= 100 * S
+    assert result.summary.alarms_active == ["self_test_failed"]
+    assert result.summary.state == "safe"
 
 
 @pytest.mark.requirement("F5", "F7", "F11", "R26")

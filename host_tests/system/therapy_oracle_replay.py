@@ -50,7 +50,8 @@ class Act:
         if self.what in lines:
             return {"at": at, "do": "command", "line": lines[self.what]}
         others: dict[str, dict[str, Any]] = {
-            "press": {"do": "patient_bolus"},
+            # In the middle of a second: frames may begin some 20 ms after it, as the clock was set or the pump started.
+            "press": {"at": f"{self.second}.5 s", "do": "patient_bolus"},
             "clock": {"do": "set_clock", "by": f"{self.seconds} s"},
             "cut": {"at": f"{self.second}.5 s", "do": "power_cut", "for": f"{self.seconds} s"},
             "hang": {"at": f"{self.second}.5 s", "do": "hang"},

@@ -210,6 +210,6 @@ def test_whoever_speaks_to_a_guard_that_has_changed_by_itself_hears_of_it():
         assert "ok" in pump.say("dose", 0.2)
         record = pump.app.records.boluses.mirror.payload
         pump.guard._slack += 1
-        values: dict[str, tuple[Any, ...]] = {"permit": (), "begins": (record,), "move": (1, 2, 0)}
+        values: dict[str, tuple[Any, ...]] = {"permit": (True,), "begins": (record,), "move": (1, 2, 0)}
         getattr(pump.guard, act)(*values[act])
         assert pump.trips == ["self"]
