@@ -22,7 +22,6 @@ _STEPS_A_LIFE = 12_000  # at most: more would only cost time
 _SIZES = (25_000, 25_000, 25_000, 1_000, 10_000, 100_000, 1_000_000)  # pL
 _FIRST_EVENT_S, _LAST_EVENT_S = 12, 110
 _SHORT_STOPS = 0.4  # of the timed ones
-_LONGEST_STOP_S = 3_600
 _UNCLEARED = 0.5
 # When a stop has been typed, the second in progress is still demanded, and the line takes its time.
 _STOP_LAG_US = 2 * S
@@ -168,7 +167,7 @@ def _stop_s(rng: Random) -> int:
     """How long a timed stop lasts: it ends in the life, or by a bit that is wrong in what is left of it."""
     if rng.random() < _SHORT_STOPS:
         return rng.randrange(10, 60)
-    return min(_LONGEST_STOP_S, (1 << rng.randrange(6, 12)) + rng.randrange(10, 200))
+    return (1 << rng.randrange(6, 12)) + rng.randrange(10, 200)
 
 
 def _stop_for(rng: Random, kind: str, plan: _Plan) -> Life:
