@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
-from rig import MS, START, S
+from rig import MS, START, S, branch
 from rp2040py.gpio_pin import GPIOPinState
 
 from firmware import resets
@@ -79,39 +79,74 @@ class Started:
         self.bench.eeprom.load(self.programmed)
         self.run(10 * MS)
 
+    def until_high(self, end_ns: int) -> None:
+        """Run until DRIVE is high, or to this true time."""
+        before = len(self.high)
+        while self.board.now_ns() < end_ns and len(self.high) == before:
+            self.run(min(50 * MS, end_ns - self.board.now_ns()))
+
+    def reset(self, how: str) -> str:
+        """What the next start shows in its first tenth of a second, or until DRIVE is high if `how` ends so."""
+        kind, _, through = how.partition(" ")
+        {"cut": self.power_cut, "bite": self.bite, "command": self.command_reset}[kind]()
+        assert not self.bench.motor.drive
+        self.high.clear()
+        began = self.board.now_ns()
+        end = began + (3_400 if through else 100) * MS
+        self.flood(end)
+        self.until_high(end)
+        return self.judge(began)
+
+    def judge(self, began: int) -> str:
+        """Whether DRIVE has gone high since the reset; if so, not before the self-test had passed."""
+        assert not any(mark in self.output for mark in REPL)
+        assert self.bench.motor.drive == bool(self.high)
+        for at, running in self.high:
+            assert running == "passed"
+            assert at - began > 1_000 * MS
+        return "high" if self.high else "low"
+
+
+def moments(random: Random, count: int) -> list[int]:
+    """True times (ns) after a reset, one of each stratum: half of them before 1.3 s, when the firmware begins to run;
+    half of them to 3 s, over self-test, the wait for the second's edge and DRIVE."""
+    early = count // 2
+    edges = [10 + 1_290 * n // early for n in range(early)]
+    edges += [1_300 + 1_700 * n // (count - early) for n in range(count - early + 1)]
+    return [random.randint(low * MS, high * MS - 1) for low, high in pairwise(edges)]
+
 
 @pytest.mark.requirement("F11", "F12", "I8", "R15", "R25")
 @pytest.mark.parametrize("part", range(4))
 def test_drive_is_low_and_no_byte_reaches_the_repl_until_the_self_test_has_passed(
     part: int, image: Path, built: Path
 ) -> None:
-    """100 resets in all, by power cuts, bites and command, at any moment of a start; bytes 01 to 05 all the time."""
+    """100 resets in all, by power cuts, bites and command, at any moment of a start; bytes 01 to 05 all the time.
+
+    Eight starts go to DRIVE high. Each is cut at 12 or 13 moments, in a copy of it; twelve of the starts that follow a
+    cut go to DRIVE high too."""
     random = Random(part)
     pump = Started(image, built)
-    reset: tuple[Callable[[], None], ...] = (
-        pump.power_cut, pump.bite, pump.command_reset, pump.bite, pump.command_reset,
-    )  # fmt: skip
-    rises = 0
-    for number in range(25):
-        through = number in (0, (11, 22)[part % 2])  # after a power cut; after a bite, or a commanded reset
-        before = len(pump.high)
+    told: list[str] = []
+    for count in (12, 13):
         began = pump.board.now_ns()
-        moment = 3_200 if through else 200 + 1_100 * random.random() ** 4
-        end = began + round(moment * MS)
-        pump.flood(end)
-        while pump.board.now_ns() < end and len(pump.high) == before:
-            pump.run(min(100 * MS, end - pump.board.now_ns()))
-        if through:
-            assert len(pump.high) == before + 1
-        for at, running in pump.high[before:]:
-            assert running == "passed"
-            assert at - began > 1_000 * MS
-            rises += 1
-        assert not any(mark in pump.output for mark in REPL)
-        reset[number % 5]()
+        pump.flood(began + 3_400 * MS)
+        through = random.sample(range(count), count - 11)
+        for number, moment in enumerate(moments(random, count)):
+            pump.board.run(began + moment)
+            pump.judge(began)
+            how = ("cut", "bite", "command")[(number + part) % 3]
+            if how == "bite" and moment < 300 * MS:
+                how = "command"  # the watchdog is not armed yet
+            how += " through" * (number in through)
+            told.append(branch(lambda how=how: pump.reset(how)))
+            assert told[-1] == ("high" if how.endswith("through") else "low"), (how, moment, told[-1])
+        pump.until_high(began + 3_400 * MS)
+        assert pump.judge(began) == "high"
+        (pump.command_reset, pump.bite)[part % 2]()
         assert not pump.bench.motor.drive
-    assert rises >= 2
-    assert sum(pump.board.resets.values()) == 26
+        pump.high.clear()
+    assert len(told) == 25
 
 
 def loaded(pump: Started) -> Counters:
