@@ -56,4 +56,5 @@ def test_a_hung_processor_leaves_four_times_a_second_of_steps_at_most_all_demand
         assert told.isdecimal(), told
         left.append(int(told))
     assert max(left) <= 4 * (whole + 1)
-    assert max(left) > whole // 2  # the word under way is made to its end
+    assert max(left) <= whole + 1  # no tick is late here: one word
+    assert max(left) >= max(1, whole // 2)  # which is made to its end
