@@ -9,7 +9,7 @@ from thecal.faults import disclosed, memory
 from thecal.faults.calls import AtLine, at_call
 from thecal.faults.kinds_parts import parts
 from thecal.faults.kinds_time import clocks, tasks, ticks
-from thecal.faults.planned import Known, Planned, moment, seconds
+from thecal.faults.planned import FIRST_US, LAST_US, Known, Planned, moment, seconds
 from thecal.faults.pump import Run
 
 _LINES_MAX = 300  # of firmware code after an instant: about two frames
@@ -39,7 +39,7 @@ _SAFETY = (
     "app.board.",
 )
 # What says whether the pump may run, and of these mostly the low bits.
-_STATE_SHARE = 0.2
+_STATE_SHARE, _STATE_SHARE_STOPPED = 0.15, 0.4
 _STATE = (
     "app.stop_left",
     "app.stopped_for",
@@ -63,23 +63,32 @@ def _in_lines(rng: Random) -> int:
     return rng.choice((0, 0, 1)) * rng.randrange(1, _LINES_MAX)
 
 
-def _weighted(rng: Random) -> tuple[tuple[str, ...], int]:
+def _weighted(rng: Random, state_share: float) -> tuple[tuple[str, ...], int]:
     """Beginnings of the variables to choose from, and how many of their bits."""
     drawn = rng.random()
-    if drawn < _STATE_SHARE:
+    if drawn < state_share:
         return _STATE, rng.choice(_STATE_BITS)
-    return (_SAFETY if drawn < _STATE_SHARE + _SAFETY_SHARE else ("",)), memory.BITS
+    return (_SAFETY if drawn < state_share + _SAFETY_SHARE else ("",)), memory.BITS
+
+
+def _moment_of_flip(known: Known, rng: Random) -> int:
+    """Half of those of a life with a stop come in it."""
+    stops = known.life.stretches_of_a_stop()
+    if stops and rng.random() < 0.5:
+        return rng.randrange(max(FIRST_US, stops[0][0]), LAST_US)
+    return moment(rng)
 
 
 def flips(known: Known, rng: Random) -> Planned:
     """A bit of a variable flips."""
-    at_us, lines, draws = moment(rng), _in_lines(rng), rng.getrandbits(64)
+    at_us, lines, draws = _moment_of_flip(known, rng), _in_lines(rng), rng.getrandbits(64)
+    state_share = _STATE_SHARE_STOPPED if known.life.stretches_of_a_stop() else _STATE_SHARE
     planned = Planned("", most=disclosed.sums)
 
     def plan(run: Run) -> None:
         def flip() -> None:
             own = Random(draws)
-            wanted, bits = _weighted(own)
+            wanted, bits = _weighted(own, state_share)
             leaf = memory.choose(memory.leaves(run.app), own, wanted)
             planned.what = f"at {seconds(at_us)} and {lines} lines {memory.flip(leaf, own, bits)}"
 
