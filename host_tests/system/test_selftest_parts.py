@@ -88,6 +88,30 @@ def test_every_byte_of_the_image_is_hashed_again_and_again(tmp_path: Path, monke
     assert not all(again.work() for _ in range(turns))
 
 
+@pytest.mark.requirement("F11", "R26")
+def test_for_lack_of_memory_the_image_is_hashed_later_but_within_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"xyz")
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": {"a": sha256(b"xyz").hexdigest()}}))
+    monkeypatch.setattr(image, "root", f"{tmp_path}/")
+    full = True
+
+    def limited(*words: Any) -> Any:
+        if full:
+            raise MemoryError("memory allocation failed, allocating 1148 bytes")
+        return open(*words)
+
+    monkeypatch.setattr(rehash, "open", limited, raising=False)
+    again = rehash.Rehash()
+    assert all(again.work() for _ in range(359))
+    full = False
+    assert all(again.work() for _ in range(4))
+    full = True
+    assert all(again.work() for _ in range(359))
+    assert not again.work()
+
+
 @pytest.mark.requirement("F11", "R25")
 def test_a_cell_that_forgets_at_the_last_is_found() -> None:
     class Last(bytearray):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from guard_rig import Pump
 
@@ -114,7 +116,37 @@ def test_a_generator_that_runs_free_cannot_be_cleared() -> None:
 @pytest.mark.requirement("F11", "R49")
 def test_a_clock_that_nobody_has_set_is_not_set() -> None:
     pump = Pump(FAST).start().run(20)
+    wallclock: Any = pump.app.wallclock
     with pytest.raises(AttributeError):
-        pump.app.wallclock.is_wanted = True
+        wallclock.is_wanted = True
     with pytest.raises(RuntimeError, match="nobody has said what time it is"):
-        pump.app.wallclock.take_wanted()
+        wallclock.take_wanted()
+
+
+@pytest.mark.requirement("F11", "I8")
+def test_three_frames_without_a_pulse_end_the_cause_each_time_anew() -> None:
+    pump = Pump({"basal": "36 uL/day"}).start().run(20).to_frame()
+    for trip in range(3):
+        pump.guard._slack += 1
+        pump.to_frame()
+        assert pump.trips == ["self"] * (trip + 1)
+        for _ in range(2):  # the first of the three is the one of the trip
+            assert pump.app.alarms.present
+            pump.to_frame()
+        assert not pump.app.alarms.present
+        pump.say("clear repeated" if trip == 2 else "clear")
+        pump.say("resume", 2)
+        pump.to_frame()
+
+
+@pytest.mark.requirement("F11", "R17")
+@pytest.mark.parametrize(
+    ("late", "may_end", "overdue"), [(-6, False, False), (-5, True, False), (60, True, False), (61, True, True)]
+)
+def test_a_stop_may_end_five_seconds_early_and_is_overdue_after_a_minute(
+    late: int, may_end: bool, overdue: bool
+) -> None:
+    evidence = halted("stop for 2 min").guard._evidence
+    day, second = divmod(evidence.paused_until + late, 86_400)
+    assert evidence.pause_may_end(day, second) == may_end
+    assert evidence.pause_is_overdue(day, second) == overdue
