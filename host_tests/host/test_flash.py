@@ -104,7 +104,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[FakeBoard]:
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
     root = tmp_path / "checkout"
-    for path in ("boot.py", "main.py", "lib/part.py", "firmware/app.py"):
+    for path in ("boot.py", "main.py", "lib/watchdog.py", "lib/part.py", "firmware/app.py"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         # Longer than one piece of the hashing, so that a mistake at the seams shows.
         (root / path).write_text(f"NAME = {path * 200!r}\n")
@@ -168,7 +168,7 @@ def test_an_interruption_before_the_end_never_leaves_a_manifest_over_unproven_fi
     assert board.done[-1] == last
 
 
-@pytest.mark.parametrize("path", ["boot.py", "main.py", "lib/part.mpy", "firmware/modules.pack", "manifest.json"])
+@pytest.mark.parametrize("path", ["boot.py", "main.py", "lib/watchdog.mpy", "firmware/modules.pack", "manifest.json"])
 @pytest.mark.parametrize("damage", ["changed", "short", "missing"])
 def test_a_file_that_did_not_arrive_is_named_with_both_hashes_and_the_pump_is_not_started(
     board: type[FakeBoard], built: Path, path: str, damage: str
