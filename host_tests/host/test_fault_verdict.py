@@ -53,6 +53,7 @@ def test_the_bounds_are_those_of_the_document() -> None:
         ("the tick's sums", disclosed.sums),
         ("a bit of a command word", disclosed.count),
         ("a command word that is wrong as a whole", disclosed.word),
+        ("the processor's milliseconds leap", disclosed.leap),
         ("a part that fails", disclosed.nothing),
     ):
         (line,) = (line for row, line in rows.items() if row.startswith(name))

@@ -16,6 +16,7 @@ TRAIN_US = 990_000  # a word, in time
 PERIOD_US = 1_000_000
 WORD_MAX = 1_023
 _PRESSES = 2
+_LEAP_S = 9
 Steps = Callable[[Life], int]
 
 
@@ -34,6 +35,12 @@ def count(life: Life) -> int:
     word's pace until the guard has cut DRIVE. The word of a late tick may have twice the pace."""
     steps_a_second = life.peak_pl_s() // life.size_pl + 1
     return 1 + (PERIOD_US - TRAIN_US + EXPOSED_US) * 2 * steps_a_second // TRAIN_US
+
+
+def leap(life: Life) -> int:
+    """The processor's milliseconds leap: an edge of the schedule comes late, by less than the watchdog needs to bite and
+    a second."""
+    return -(-_LEAP_S * life.peak_pl_s() // life.size_pl)
 
 
 def presses(life: Life) -> int:

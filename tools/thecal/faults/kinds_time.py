@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from thecal.faults import disclosed
 from thecal.faults.board_of_faults import FaultBoard
 from thecal.faults.planned import Known, Planned, moment, seconds
 from thecal.faults.pump import Run
@@ -94,7 +95,8 @@ def clocks(known: Known, rng: Random) -> Planned:
     def leap_ticks(board: FaultBoard) -> None:
         board.bench.ticks_base += by
 
-    return Planned(f"ticks_ms leaps by {by} ms at {seconds(at_us)}", lambda run: run.at(at_us, leap_ticks))
+    what = f"ticks_ms leaps by {by} ms at {seconds(at_us)}"
+    return Planned(what, lambda run: run.at(at_us, leap_ticks), most=disclosed.leap)
 
 
 def _stop_rtc(board: FaultBoard) -> None:
