@@ -38,8 +38,8 @@ def count(life: Life) -> int:
 
 
 def leap(life: Life) -> int:
-    """The processor's milliseconds leap: an edge of the schedule comes late, by less than the watchdog needs to bite and
-    a second."""
+    """The processor's milliseconds leap: an edge of the schedule comes late, by less than the watchdog needs to bite
+    and a second."""
     return -(-_LEAP_S * life.peak_pl_s() // life.size_pl)
 
 
