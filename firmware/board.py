@@ -162,6 +162,10 @@ class Board:
         if gc.mem_free() < _ROOM:
             gc.collect()
 
+    def collect(self):
+        """Collect now: what is to stay is about to be allocated, and must not lie among what is not."""
+        gc.collect()
+
     def feed(self):
         """Feed the watchdog. Called by the supervisor only."""
         self.watchdog.feed()

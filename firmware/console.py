@@ -30,7 +30,8 @@ class Console:
         self._length = 0
         self._bad = None  # why the line being read will be refused
         self._output = bytearray(_OUTPUT_MAX)
-        self._used = 0
+        self._view = memoryview(self._output)
+        self._begin = self._used = 0  # of what waits in it
         self._command = None  # its words, until what it needs is loaded
         self._lines = None  # generator of further lines of a long answer
         self._after_cr = False
@@ -44,7 +45,16 @@ class Console:
 
     def work(self, console_input):
         """Handle a bounded amount of input, if any waits, and of output. Returns the longest time (ms) until it must
-        run again."""
+        run again. Without memory it forgets what it was about: the pump goes on."""
+        try:
+            return self._work(console_input)
+        except MemoryError:
+            self._begin = self._used = 0
+            self._lines = self._command = None
+            self.dropped += 1
+            return _RETRY_MS
+
+    def _work(self, console_input):
         if not console_input and self.idle:
             return _NEVER_MS
         if self._command is not None:
@@ -126,7 +136,7 @@ class Console:
         if len(data) > room:
             self.dropped += 1
             return False
-        self._output[self._used : self._used + len(data)] = data
+        self._view[self._used : self._used + len(data)] = data
         self._used += len(data)
         return True
 
@@ -135,13 +145,23 @@ class Console:
         if self._lines is not None and self._used < _OUTPUT_MAX // 2:
             self._next_line(self._lines)
         if self._used:
-            wanted = min(self._used, _OUTPUT_PER_TURN)
-            count = self._board.write(memoryview(self._output)[:wanted])
-            self._output[: self._used - count] = self._output[count : self._used]
-            self._used -= count
+            wanted = min(self._used - self._begin, _OUTPUT_PER_TURN)
+            count = self._board.write(self._view[self._begin : self._begin + wanted])
+            self._sent(count)
             if count < wanted:
                 return False
         return bool(self._used) or self._lines is not None
+
+    def _sent(self, count):
+        """So much of the output is gone. The rest moves seldom, onto other bytes than its own, and nothing is copied in
+        between: a heap in pieces may not have its length in one."""
+        self._begin += count
+        if self._begin == self._used:
+            self._begin = self._used = 0
+        elif self._begin >= _OUTPUT_MAX // 2:
+            self._view[: self._used - self._begin] = self._view[self._begin : self._used]
+            self._used -= self._begin
+            self._begin = 0
 
     def _next_line(self, lines):
         try:

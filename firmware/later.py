@@ -44,7 +44,8 @@ class Part:
         self.used_at = 0  # ticks_ms
 
     def load(self, app):
-        """Load the next module of it."""
+        """Load the next module of it, into a heap without garbage, or it would lie in pieces all over it."""
+        app.board.collect()
         module = load(self.modules[self.loaded])
         if self.loaded + 1 == len(self.modules):
             self.made = getattr(module, self._maker)(app) if self._maker else module
@@ -79,6 +80,7 @@ class Later:
                 self._app.selftest.image = load("rehash").Rehash()
             self._app.console.commands = load("commands").Commands(self._app)
             return False
+        self._app.board.collect()
         load(_WITH_THE_PUMP[self._loaded])
         self._loaded += 1
         return True

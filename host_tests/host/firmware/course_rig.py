@@ -46,7 +46,7 @@ class App:
     def __init__(self, delivered_nl: int = 1_000_000, **pump: Any) -> None:
         self.pump = PumpConfig(**pump)
         self.eeprom = UnreliableEeprom(_image(self.pump))
-        self.board = SimpleNamespace(eeprom=self.eeprom, ticks_ms=lambda: 0)
+        self.board = SimpleNamespace(eeprom=self.eeprom, ticks_ms=lambda: 0, collect=lambda: None)
         self.events: list[tuple[str, dict[str, int]]] = []
         self.log = SimpleNamespace(log=lambda code, **fields: self.events.append((code, fields)))
         self.dosing = SimpleNamespace(day=9_557, second=0)

@@ -233,3 +233,40 @@ def test_the_motor_is_never_asked_for_more_than_twice_the_speed_of_its_rate(late
     nominal_us = 1_000_000 * 86_400 * 1_000 // (28_800_000 * 1_000)
     assert Train.words
     assert all(2 * interval >= 0.97 * nominal_us for _, interval in Train.words), Train.words
+
+
+@pytest.mark.requirement("F12", "I7")
+def test_without_memory_the_console_forgets_its_output_and_goes_on():
+    class Verbs:
+        def prepare(self, verb: str) -> bool:
+            return False
+
+        def run(self, words: list[str]) -> list[str]:
+            return ["answer " + words[0]]
+
+    class Port:
+        data = bytearray(b"one\r")
+        out = bytearray()
+        full = True
+
+        def read_byte(self) -> int:
+            return self.data.pop(0) if self.data else -1
+
+        def write(self, data: memoryview) -> int:
+            if self.full:
+                raise MemoryError("memory allocation failed, allocating 917 bytes")
+            self.out += data
+            return len(data)
+
+    port = Port()
+    console = Console(port)
+    console.commands = Verbs()  # pyright: ignore[reportAttributeAccessIssue]
+    for _ in range(3):
+        console.work(True)
+    assert console.idle
+    assert console.dropped > 0
+    port.full = False
+    port.data += b"two\r"
+    for _ in range(5):
+        console.work(True)
+    assert port.out == b"two\r\nanswer two\r\nok\r\n"

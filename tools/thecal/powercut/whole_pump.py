@@ -123,6 +123,10 @@ class Board:
     def make_room(late: int) -> None:
         """Nor is there one to collect."""
 
+    @staticmethod
+    def collect() -> None:
+        """Nor here."""
+
     PRESSURE, BATTERY, LEVEL, DIE = range(4)
 
     @staticmethod
