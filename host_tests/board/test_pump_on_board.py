@@ -74,7 +74,7 @@ def test_noise_from_the_first_instant_of_boot_never_reaches_a_repl(seed: int, bo
 
 
 @pytest.mark.requirement("F14")
-@pytest.mark.parametrize("name", ["firmware/modules.pack", "lib/ds3231.mpy", "boot.py"])
+@pytest.mark.parametrize("name", ["firmware/modules.pack", "lib/watchdog.mpy", "boot.py"])
 def test_a_pump_with_a_damaged_image_does_not_start(name: str, image: Path, deployed_flash: bytes) -> None:
     fs = mounted(deployed_flash)
     with fs.open(name, "rb") as file:

@@ -15,8 +15,9 @@ def test_the_demo_balances_within_a_step_and_draws_its_picture(monkeypatch: pyte
     monkeypatch.setattr(cli, "BUILD", tmp_path)
     result = CliRunner().invoke(cli.app, ["demo"], env={"COLUMNS": "160"})
     assert result.exit_code == 0, result.output
-    assert result.stdout.count("yes (25 nL)") == 2
-    assert "NO" not in result.stdout.split("What happened")[0].replace("nL", "")
+    balance = result.stdout.split("Demanded: exact")[0].split()
+    assert balance.count("yes") == 2
+    assert "NO" not in balance
     for word in ("power_on", "watchdog", "assumed", "missed", "stop_end", "stall"):
         assert word in result.stdout
     picture = (tmp_path / "demo" / "infusion.png").read_bytes()

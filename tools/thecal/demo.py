@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -108,8 +109,8 @@ def picture(scenario: Scenario, result: Result, path: Path) -> None:
 def report(scenario: Scenario, result: Result, console: Console) -> bool:
     """Print the balance and what happened. Returns whether every run is within one step."""
     step_nl = Fraction(scenario.pump.pl_per_step, 1000)
-    table = Table(title="Demanded and delivered, from each power-on to the next cut")
-    for name in ("from", "to", "demanded, nL", "delivered, nL", "difference, nL", "in doubt, nL", "balances"):
+    table = Table(title="Demanded and delivered from each power-on to the next cut, nL", box=SIMPLE_HEAD)
+    for name in ("from", "to", "demanded", "delivered", "difference", "in doubt", "balances"):
         table.add_column(name, justify="right")
     good = True
     for run in runs(scenario, result):
@@ -122,13 +123,14 @@ def report(scenario: Scenario, result: Result, console: Console) -> bool:
             f"{run.delivered_nl:,}",
             f"{float(run.difference_nl):.3f}",
             f"{run.doubtful_nl:,}",
-            f"{'yes' if within else 'NO'} ({float(step_nl):g} nL)",
+            "yes" if within else "NO",
         )
     console.print(table)
     console.print(
         "Demanded: exact, over the whole seconds in which the pump dosed. The start (about 2 s), the "
         "hang, the stop, the time after a stall and the second in progress at a cut are not in it; the pump logs what "
-        "it missed. In doubt: what it counted since the rotor was last seen to move; some of it was delivered."
+        "it missed. In doubt: what it counted since the rotor was last seen to move; some of it was delivered. "
+        f"It balances if the difference, but for what is in doubt, is below a step, {float(step_nl):g} nL."
     )
     story = Table(title="What happened, in the pump's own words")
     for name in ("pump time", "severity", "event", "details"):
