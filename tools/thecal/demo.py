@@ -119,9 +119,9 @@ def report(scenario: Scenario, result: Result, console: Console) -> bool:
         table.add_row(
             _clock(scenario, run.first_ns),
             _clock(scenario, run.last_ns),
-            f"{float(run.demanded_nl):,.3f}",
+            f"{float(run.demanded_nl):,.1f}",
             f"{run.delivered_nl:,}",
-            f"{float(run.difference_nl):.3f}",
+            f"{float(run.difference_nl):,.1f}",
             f"{run.doubtful_nl:,}",
             "yes" if within else "NO",
         )
