@@ -63,7 +63,8 @@ def life() -> Scenario:
         happens(110, "patient_bolus"),  # lockout
         *typed(130, "bolus 5 uL over 20 s", "bolus 3 uL over 20 s"),  # one more than the hour allows; one that it does
         *typed(140, "prime"),  # cancels it
-        happens(160, "program", prescription=SECOND),  # a bridge of 36 s
+        *typed(155, "program show"),  # what the console needs for the next line is loaded then, on the board
+        happens(159.8, "program", prescription=SECOND),  # a bridge of 36 s
         *typed(180, "bolus 1 uL over 10 s", "bridge"),
         happens(210, "set_clock", by="120 s"),  # past 00:05
         happens(230, "set_clock", by="-100 s"),  # 00:05 comes once more, and 00:06 flows at 340 s
