@@ -6,6 +6,7 @@ can fail. It is brought into a state once, and copied, time and all, for every a
 
 from __future__ import annotations
 
+import copyreg
 import sys
 from collections.abc import Callable
 from copy import deepcopy
@@ -34,6 +35,8 @@ STATES = ("running", "stopped", "paused", "safe")
 BOLUSES = ("none", "clinician", "patient", "scheduled", "aside", "waiting", "prime", "bridge", "trial")
 START = datetime(2026, 3, 2, 7, 54, 30)  # ten readings of the battery before 08:00, when scheduled boluses fall due
 _DAY0 = datetime(2000, 1, 1)
+
+copyreg.pickle(memoryview, lambda view: (memoryview, (view.obj,)))  # a copied view is one of the copied bytes
 
 
 class Pump:
