@@ -76,7 +76,6 @@ class App:
         self.selftest = SelfTest(self)
         self.console = Console(board)
         self.later = Later(self)
-        self._is_loading = True  # what comes with the pump, once it doses
         self.frame = 0  # ticks_ms of the start of the current frame
         self.stop_left = 0  # seconds that a timed stop still lasts
         self.stopped_for = 0  # seconds since a plain stop began
@@ -308,9 +307,9 @@ class App:
     def _background(self, console_input):
         """LED, console and log, between the tasks; instead of the console, what only that needs as long as it is not
         loaded. Returns the longest time (ms) until the next turn."""
-        if self._is_loading:
+        if self.console.commands is None:
             patience = 0
-            self._is_loading = self.later.work()
+            self.later.work()
         else:
             patience = self.console.work(console_input)
             if self.console.idle:

@@ -111,8 +111,7 @@ class Board:
         self._buzzer = None  # machine.PWM while it sounds
         Pin(_BUZZER, Pin.OUT, value=0)
         self._adc = tuple([ADC(Pin(number)) for number in _ADC] + [ADC(_DIE)])
-        self._dose = Pin(_DOSE, Pin.IN, Pin.PULL_UP)
-        button = Button(self._dose)
+        button = Button(Pin(_DOSE, Pin.IN, Pin.PULL_UP))
         self.take_press = button.take
         self.button_down = button.down
         write_protect = Pin(_WP, Pin.OUT, value=1)
@@ -151,6 +150,7 @@ class Board:
         """8 bytes that no other board has: the unique number of its flash chip."""
         return machine.unique_id()
 
+    watchdog_armed = staticmethod(watchdog.is_armed)
     note = staticmethod(watchdog.note)
     mark = staticmethod(watchdog.mark)
     unbooked = staticmethod(watchdog.unbooked)
@@ -160,7 +160,7 @@ class Board:
         """A task: collect what the heap holds for nothing, before it is full. It would be collected where it gets full
         otherwise, for 30 ms: perhaps on the way to the tick."""
         if gc.mem_free() < _ROOM:
-            gc.collect()
+            self.collect()
 
     def collect(self):
         """Collect now: what is to stay is about to be allocated, and must not lie among what is not."""
@@ -202,14 +202,6 @@ class Board:
     def step_low(self):
         """Whether the STEP pad is low, as it is between trains."""
         return self._step.value() == 0
-
-    def watchdog_armed(self):
-        """Whether the watchdog's timer is enabled."""
-        return watchdog.is_armed()
-
-    def dose_pressed(self):
-        """Whether the DOSE button is pressed now."""
-        return not self._dose.value()
 
     def tone_works(self):
         """Whether the buzzer's PWM takes a frequency; nothing sounds. That the buzzer itself does cannot be told."""

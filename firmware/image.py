@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from micropython import const
 
-MANIFEST = "manifest.json"
+_MANIFEST = "manifest.json"
 _MODULES = "firmware/modules.pack"
 _PIECE = const(4_096)
 _ENOENT = const(2)
@@ -35,8 +35,7 @@ root = None  # where the files of the image lie, once it is known to be whole
 def fault(place):
     """Why the image under place (for instance "/") must not run, or None if every file is what the manifest says."""
     try:
-        with open(place + MANIFEST) as file:
-            files = json.load(file)["files"]
+        files = digests(place)
         buffer = bytearray(_PIECE)
         for name in files:
             if _hash(place + name, buffer) != files[name]:
@@ -44,6 +43,13 @@ def fault(place):
         return _stranger(place, files)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the image, the pump must not start
         return "manifest: %s" % error
+
+
+def digests(place):
+    """What the manifest says: the SHA-256 in hex of each file, by its path below place. Raises OSError, ValueError or
+    KeyError."""
+    with open(place + _MANIFEST) as file:
+        return json.load(file)["files"]
 
 
 def _stranger(place, files):

@@ -72,18 +72,18 @@ class Later:
         self._parts = [Part(*row) for row in _PARTS]
 
     def work(self):
-        """Load the next module that comes with the pump. Returns whether there is more to do. Whatever an import raises
-        ends in a restart, as any other exception in the application: the image was whole when the pump started."""
+        """Load the next module that comes with the pump; the last call gives the console its commands. Whatever an
+        import raises ends in a restart, as any other exception in the application: the image was whole when the pump
+        started."""
         if self._loaded == len(_WITH_THE_PUMP):
             self._app.reservoir.forecast = load("forecast").Forecast(self._app)
             if image.root is not None:
                 self._app.selftest.image = load("rehash").Rehash()
             self._app.console.commands = load("commands").Commands(self._app)
-            return False
+            return
         self._app.board.collect()
         load(_WITH_THE_PUMP[self._loaded])
         self._loaded += 1
-        return True
 
     def part(self, name):
         """What a command that runs needs: prepare() has loaded it."""

@@ -77,7 +77,7 @@ class Motion:
         app = self._app
         if app.board.driver_fault():
             app.alarms.raise_(alarms.DRIVER_FAULT)
-        elif app.alarms.present & 1 << alarms.DRIVER_FAULT:
+        else:
             app.alarms.gone(alarms.DRIVER_FAULT)
         values = app.records.calibration
         if values is None:

@@ -1,6 +1,5 @@
 """The image hashed once more while the pump runs, a piece at a time: all of it in about 45 min (F14; R26)."""
 
-import json
 from binascii import hexlify
 from hashlib import sha256
 
@@ -37,9 +36,8 @@ class Rehash:
             self._file = None
             self._waited = 0
             return hexlify(self._digest.digest()).decode() == self._digests[self._names.pop()]
-        except (
-            MemoryError
-        ):  # to open a file takes 1.2 kB in one piece; what the console needs just now may be in the way
+        except MemoryError:
+            # To open a file takes 1.2 kB in one piece; what the console needs just now may be in the way.
             self._file = None
             self._waited += 1
             return self._waited < _WAITS
@@ -49,8 +47,7 @@ class Rehash:
 
     def _next(self):
         if not self._names:
-            with open(image.root + image.MANIFEST) as file:
-                self._digests = json.load(file)["files"]
+            self._digests = image.digests(image.root)
             self._names = list(self._digests)
         self._file = file = open(image.root + self._names[-1], "rb")  # noqa: SIM115 - read in many pieces
         self._digest = sha256()

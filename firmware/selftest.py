@@ -82,7 +82,7 @@ class SelfTest:
         self.failed = _PASSED
         self.buffer = bytearray(_BUFFER)
         self._page = bytearray(_PAGE)
-        self._held = app.board.dose_pressed()
+        self._held = app.board.button_down()
         self._schedule_crc = 0
         self._turn = 0
         self._at = 0  # in the buffer
@@ -100,7 +100,7 @@ class SelfTest:
             (WATCHDOG, lambda: watchdog_bites and board.watchdog_armed()),
             (OUTPUTS, lambda: board.drive_follows() and board.step_low()),
             (BUZZER, board.tone_works),
-            (BUTTON, lambda: not (self._held and board.dose_pressed())),
+            (BUTTON, lambda: not (self._held and board.button_down())),
             (BATTERY, self._battery),
             (PRESCRIPTION, self._prescription),
             (CALIBRATION, self._calibration),
@@ -196,7 +196,7 @@ class SelfTest:
         if test != _PASSED:
             self._fail(test)
             app.apply()
-        elif self.failed in _PASSING and self._battery() and not app.board.dose_pressed():
+        elif self.failed in _PASSING and self._battery() and not app.board.button_down():
             self.failed = _PASSED
             app.alarms.gone(alarms.SELF_TEST_FAILED)
 

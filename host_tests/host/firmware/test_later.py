@@ -165,9 +165,8 @@ def test_lines_that_come_while_a_command_is_loaded_are_answered_in_their_order()
     pump.close()
 
 
-@pytest.mark.requirement("F11", "F12")
-def test_a_part_that_cannot_be_loaded_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    pump = Pump()
+def fail_third_load(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """From now on the third module that is loaded finds no memory. Returns the names that are tried."""
     load = LATER.load
     tried: list[str] = []
 
@@ -178,6 +177,13 @@ def test_a_part_that_cannot_be_loaded_is_told_and_tried_again(monkeypatch: pytes
         return load(name)
 
     monkeypatch.setattr(LATER, "load", failing)
+    return tried
+
+
+@pytest.mark.requirement("F11", "F12")
+def test_a_part_that_cannot_be_loaded_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pump = Pump()
+    fail_third_load(monkeypatch)
     assert pump.ask("program show") == ["error: internal: MemoryError memory allocation failed, allocating 1024 bytes"]
     assert pump.ask("program show")[-1] == "ok"
     assert sum(pump.twin.resets.values()) == 1
@@ -204,16 +210,7 @@ def test_a_line_that_came_before_is_answered_within_a_second_of_dosing() -> None
 
 @pytest.mark.requirement("F11", "F12", "I8")
 def test_what_comes_with_the_pump_and_cannot_be_loaded_ends_in_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = LATER.load
-    tried = []
-
-    def failing(name: str) -> object:
-        tried.append(name)
-        if len(tried) == 3:
-            raise MemoryError("memory allocation failed, allocating 1024 bytes")
-        return load(name)
-
-    monkeypatch.setattr(LATER, "load", failing)
+    tried = fail_third_load(monkeypatch)
     pump = Pump()
     assert pump.twin.resets == {"power_on": 1, "watchdog": 0, "commanded": 1}
     assert tried[:3] == list(WITH_THE_PUMP[:3])

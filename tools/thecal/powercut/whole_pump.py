@@ -184,10 +184,6 @@ class Board:
         self.advance(WATCHDOG_US)
 
     @staticmethod
-    def dose_pressed() -> bool:
-        return False
-
-    @staticmethod
     def drive_follows() -> bool:
         return True
 
