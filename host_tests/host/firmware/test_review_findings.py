@@ -107,27 +107,41 @@ def test_a_hang_in_the_first_second_costs_the_time_of_the_hang_and_no_more():
     assert 6 * 115 < int(pump.status()["missed_nl"]) - before <= (3 + 10) * 116
 
 
+class Verbs:
+    """Commands that need nothing loaded."""
+
+    def prepare(self, verb: str) -> bool:
+        return False
+
+    def run(self, words: list[str]) -> list[str]:
+        return ["answer " + words[0]]
+
+
+class Port:
+    """A console's bytes. `full`: there is no memory to write any."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+        self.out = bytearray()
+        self.full = False
+
+    def read_byte(self) -> int:
+        return self.data.pop(0) if self.data else -1
+
+    def write(self, data: memoryview) -> int:
+        if self.full:
+            raise MemoryError("memory allocation failed, allocating 917 bytes")
+        self.out += data
+        return len(data)
+
+
 @pytest.mark.requirement("F12", "I7")
 def test_an_error_that_nobody_foresaw_refuses_the_command_and_restarts_nothing():
-    class Failing:
-        def prepare(self, verb: str) -> bool:
-            return False
-
+    class Failing(Verbs):
         def run(self, words: list[str]) -> list[str]:
             raise MemoryError("memory allocation failed")
 
-    class Port:
-        data = bytearray(b"status\r")
-        out = bytearray()
-
-        def read_byte(self) -> int:
-            return self.data.pop(0) if self.data else -1
-
-        def write(self, data: memoryview) -> int:
-            self.out += data
-            return len(data)
-
-    port = Port()
+    port = Port(b"status\r")
     console = Console(port)
     console.commands = Failing()  # pyright: ignore[reportAttributeAccessIssue]
     for _ in range(3):
@@ -237,28 +251,8 @@ def test_the_motor_is_never_asked_for_more_than_twice_the_speed_of_its_rate(late
 
 @pytest.mark.requirement("F12", "I7")
 def test_without_memory_the_console_forgets_its_output_and_goes_on():
-    class Verbs:
-        def prepare(self, verb: str) -> bool:
-            return False
-
-        def run(self, words: list[str]) -> list[str]:
-            return ["answer " + words[0]]
-
-    class Port:
-        data = bytearray(b"one\r")
-        out = bytearray()
-        full = True
-
-        def read_byte(self) -> int:
-            return self.data.pop(0) if self.data else -1
-
-        def write(self, data: memoryview) -> int:
-            if self.full:
-                raise MemoryError("memory allocation failed, allocating 917 bytes")
-            self.out += data
-            return len(data)
-
-    port = Port()
+    port = Port(b"one\r")
+    port.full = True
     console = Console(port)
     console.commands = Verbs()  # pyright: ignore[reportAttributeAccessIssue]
     for _ in range(3):

@@ -6,11 +6,7 @@ A run that is interrupted goes on where it was: finished work packages are kept 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
-import time
-from pathlib import Path
 
 from rich.console import Console
 
@@ -18,9 +14,8 @@ from thecal.faults import campaign
 from thecal.faults.kinds import KINDS
 from thecal.faults.summary import show
 from thecal.faults.verdict import UNSAFE
-from thecal.paths import BUILD
-from thecal.powercut.parts import PartResult, Settings
-from thecal.powercut.progress import Shown, merge
+from thecal.powercut.command import add_options, positive, run_parts
+from thecal.powercut.parts import PartResult, Progress, Settings
 
 _INJECTIONS = 200_000
 _BOARD = 500
@@ -34,26 +29,11 @@ def main() -> int:
     console = Console()
     if options.replay:
         return _replay(console, options)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    if options.fresh:
-        for name in options.parts:
-            for folder in (options.folder / name, *options.folder.glob(f"{name}-*")):
-                shutil.rmtree(folder, ignore_errors=True)
-    results: dict[str, PartResult] = {}
-    progress = Shown(console)
-    with progress.bars:
-        for name in options.parts:
-            progress.begin(name)
-            began = time.monotonic()
-            results[name] = _run(options, name, progress)
-            results[name].numbers[f"{name}_wall_s"] = round(time.monotonic() - began, 1)
-    show(console, results)
-    merge(options.out, {name: value for result in results.values() for name, value in result.numbers.items()})
-    console.print(f"figures: {os.path.relpath(options.out)}", highlight=False, soft_wrap=True)
+    results = run_parts(console, options, lambda name, progress: _run(options, name, progress), show)
     return 1 if any(result.numbers[f"{name}_{UNSAFE}"] for name, result in results.items()) else 0
 
 
-def _run(options: argparse.Namespace, name: str, progress: Shown) -> PartResult:
+def _run(options: argparse.Namespace, name: str, progress: Progress) -> PartResult:
     if name == BOARD_PART:
         from thecal.faults import board  # needs the emulator, which the other parts do not
 
@@ -67,32 +47,11 @@ def _settings(options: argparse.Namespace, ops: int) -> Settings:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m thecal.faults", description="The fault campaign.")
-    parser.add_argument("--injections", type=_count, default=_INJECTIONS, help="on the fast board, of all kinds")
-    parser.add_argument("--board", type=_count, default=_BOARD, help="on the emulated board")
-    parser.add_argument(
-        "--parts", type=_parts, default=list(_NAMES), help="of " + ",".join(_NAMES) + "; all by default"
-    )
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn by chance")
-    parser.add_argument("--out", type=Path, default=BUILD / "faults.json", help="where the figures go")
-    parser.add_argument("--folder", type=Path, default=BUILD / "faults", help="where finished packages are kept")
-    parser.add_argument("--fresh", action="store_true", help="run again what is finished")
+    parser.add_argument("--injections", type=positive, default=_INJECTIONS, help="on the fast board, of all kinds")
+    parser.add_argument("--board", type=positive, default=_BOARD, help="on the emulated board")
+    add_options(parser, "faults", _NAMES)
     parser.add_argument("--replay", type=_case, metavar="KIND:PACKAGE:NUMBER", help="one injection")
     return parser.parse_args()
-
-
-def _parts(text: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in _NAMES:
-            raise argparse.ArgumentTypeError(f"{name}: one of {', '.join(_NAMES)}")
-    return names
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text}: a whole number above 0 is needed")
-    return int(text)
 
 
 def _case(text: str) -> tuple[str, int, int]:

@@ -6,24 +6,19 @@ A run that is interrupted goes on where it was: finished work packages are kept 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
-import time
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 
 from rich.console import Console
 
-from thecal.paths import BUILD
 from thecal.powercut import whole
+from thecal.powercut.command import add_options, positive, run_parts
 from thecal.powercut.parts import PartResult, Progress, Settings
-from thecal.powercut.progress import Shown, merge, show
+from thecal.powercut.progress import show
 from thecal.powercut.recovery import Tally
 from thecal.powercut.sampled import try_case
 
-_SEED = 1
 _OPS = {"sampled": 1_000_000, "walker": 10_000_000}  # of a full run; the other parts do not look at it
 _REDUCED_OPS = {"sampled": 2_000, "walker": 20_000}
 _MODULES = ("flips", "nacks", "walker", "wear", "images", "board_cuts")  # each with a run(settings, progress)
@@ -36,53 +31,17 @@ def main() -> int:
     console = Console()
     if options.replay:
         return _replay(console, options)
-    results: dict[str, PartResult] = {}
-    options.folder.mkdir(parents=True, exist_ok=True)
-    if options.fresh:
-        for name in options.parts:
-            for folder in (options.folder / name, *options.folder.glob(f"{name}-*")):
-                shutil.rmtree(folder, ignore_errors=True)
-    progress = Shown(console)
-    with progress.bars:
-        for name in options.parts:
-            progress.begin(name)
-            began = time.monotonic()
-            results[name] = _part(name)(_settings(options, name), progress)
-            results[name].numbers[f"{name}_wall_s"] = round(time.monotonic() - began, 1)
-    show(console, results)
-    merge(options.out, {name: value for result in results.values() for name, value in result.numbers.items()})
-    console.print(f"figures: {os.path.relpath(options.out)}", highlight=False, soft_wrap=True)
+    results = run_parts(console, options, lambda name, progress: _part(name)(_settings(options, name), progress), show)
     return 1 if any(result.violations for result in results.values()) else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m thecal.powercut", description="The power-cut campaign.")
-    parser.add_argument(
-        "--parts", type=_parts, default=list(_NAMES), help="of " + ",".join(_NAMES) + "; all by default"
-    )
-    parser.add_argument("--ops", type=_positive, help="cases of `sampled`, operations of `walker`")
-    parser.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--seed", type=int, default=_SEED, help="of everything that is drawn by chance")
-    parser.add_argument("--out", type=Path, default=BUILD / "powercut.json", help="where the figures go")
-    parser.add_argument("--folder", type=Path, default=BUILD / "powercut", help="where finished packages are kept")
+    add_options(parser, "powercut", _NAMES)
+    parser.add_argument("--ops", type=positive, help="cases of `sampled`, operations of `walker`")
     parser.add_argument("--reduced", action="store_true", help="a shorter life, fewer cuts")
-    parser.add_argument("--fresh", action="store_true", help="run again what is finished")
     parser.add_argument("--replay", type=_case, metavar="SEED:INDEX", help="one `sampled` case; --reduced if so found")
     return parser.parse_args()
-
-
-def _parts(text: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in _NAMES:
-            raise argparse.ArgumentTypeError(f"{name}: one of {', '.join(_NAMES)}")
-    return names
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text}: a whole number above 0 is needed")
-    return int(text)
 
 
 def _case(text: str) -> tuple[int, int]:
