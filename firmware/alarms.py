@@ -49,6 +49,7 @@ TABLE = (
     ("alarm_repeated", HIGH, STOP, True),  # the same stop alarm three times in ten minutes
     ("under_delivery", MEDIUM, UNCHANGED, False),
     ("button_held", LOW, UNCHANGED, False),  # ends by itself
+    ("input_pending", MEDIUM, UNCHANGED, False),  # a reset forgets the input
 )
 (
     PRESCRIPTION_DAMAGED,
@@ -78,6 +79,7 @@ TABLE = (
     ALARM_REPEATED,
     UNDER_DELIVERY,
     BUTTON_HELD,
+    INPUT_PENDING,
 ) = range(len(TABLE))
 # What is stored is not what was counted, or cannot be read; `calibrate commit` is the way out of each.
 RECORDS_IN_DOUBT = 1 << CALIBRATION_DAMAGED | 1 << LEDGER_DAMAGED | 1 << EEPROM_FORMAT | 1 << OTHER_PUMP

@@ -312,8 +312,7 @@ class App:
             self.later.work()
         else:
             patience = self.console.work(console_input)
-            if self.console.idle:
-                self.later.tidy()
+            self.later.tidy()
         patience = min(patience, self.signals.blink())
         if self.log.idle:
             return patience

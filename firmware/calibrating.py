@@ -36,6 +36,10 @@ class Calibrating:
         self._with(staged)
         self.staged = staged
 
+    def discard(self):
+        """Forget what is staged."""
+        self.staged = {}
+
     def _with(self, staged):
         values = self._app.records.calibration
         known = {"serial": values.serial} if values is not None else {}

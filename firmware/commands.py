@@ -35,6 +35,7 @@ class Commands:
             "service": app.battery.service,
             "clear": self._clear,
             "silence": self._silence,
+            "test": self._test,
             "clock": self._clock,
         }
 
@@ -77,7 +78,7 @@ class Commands:
             calibrating.commit()
             return ()
         if verb == "discard" and len(words) == 1:
-            calibrating.staged = {}
+            calibrating.discard()
             return ()
         raise ValueError("calibrate: show, set KEY NUMBER, commit or discard is needed")
 
@@ -117,6 +118,10 @@ class Commands:
     def _silence(self, words):
         _expect(not words, "silence", "no words after it")
         return self._app.silence()
+
+    def _test(self, words):
+        _expect(words == ["alarms"], _given("test", words), "`alarms` is needed")
+        return self._app.test_alarms()
 
     def _clock(self, words):
         if not words:

@@ -43,6 +43,11 @@ class Console:
         """Whether nothing is to be done, as long as nothing comes in."""
         return not self._used and self._lines is None and self._command is None
 
+    @property
+    def typed(self):
+        """How much there is of a line that has no end yet: 0 if nothing was typed."""
+        return self._length + (self._bad is not None)
+
     def work(self, console_input):
         """Handle a bounded amount of input, if any waits, and of output. Returns the longest time (ms) until it must
         run again. Without memory it forgets what it was about: the pump goes on."""
@@ -81,9 +86,7 @@ class Console:
             return ends and self._end_line()
         self._after_cr = False
         if byte == _KILL_LINE:
-            self._length = 0
-            self._bad = None
-            self._put(b"\r\n")
+            self.forget_line()
         elif byte in _BACKSPACE:
             if self._length and self._bad is None:
                 self._length -= 1
@@ -99,6 +102,12 @@ class Console:
             self._length += 1
             self._put(self._line[self._length - 1 : self._length])
         return False
+
+    def forget_line(self):
+        """Forget the line that has no end yet."""
+        self._length = 0
+        self._bad = None
+        self._put(b"\r\n")
 
     def _end_line(self):
         self._put(b"\r\n")

@@ -57,6 +57,8 @@ TABLE = (
     ("run_ended", "medium", ("ending", "task", "error")),
     ("self_test", "high", ("test",)),
     ("guard", "high", ("check", "pulses", "allowed")),
+    ("given_up", "low", ("input",)),
+    ("alarms_tested", INFO, ()),
 )
 CODES = {row[0]: number for number, row in enumerate(TABLE)}
 NAMES = {
@@ -91,6 +93,7 @@ NAMES = {
         "interruption",
         "late",
     ),
+    "input": ("line", "staged"),
     "explanation": ("none", "spilled", "sampled", "leak", "pump", "other"),
     "afterwards": ("minimum", "stopped"),
     "alarm": [row[0] for row in ALARMS],

@@ -19,6 +19,7 @@ LINES = (
     "resume                      start delivery",
     "clear | clear repeated      end the alarms whose cause is gone",
     "silence                     no sound of alarms for up to 2 min",
+    "test alarms                 sound and light of a high, then of a medium alarm",
     "bolus N UNIT over N UNIT    a clinician bolus beside the basal rate",
     "bolus ... confirm           the same, beyond the drug's soft limit",
     "bolus cancel                end every bolus",

@@ -7,8 +7,8 @@ alarms, boluses, scheduled or asked for at the button, and the ends of bridges a
 comes in at the console meanwhile waits in the USB buffer.
 
 What few commands need is loaded by the first of them, and forgotten a minute after the last, or when a command needs
-something else; but not while it holds what an operator has staged. No other module imports anything once the
-application runs.
+something else; but not while it holds what an operator has staged, which pending.py ends in time. No other module
+imports anything once the application runs.
 """
 
 from micropython import const
@@ -17,7 +17,7 @@ from firmware import image
 from firmware.image import forget
 
 # What each module imports of the others comes before it: a turn loads one module.
-_WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "commands")
+_WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "pending", "commands")
 # Verbs that need it; modules; the class to make of the last module, which gives the part its name.
 _PARTS = (
     (("program", "trial", "score", "bridge"), ("history", "fluid_path", "bridge_plan"), "BridgePlan"),
@@ -70,6 +70,7 @@ class Later:
         self._app = app
         self._loaded = 0  # modules that come with the pump
         self._parts = [Part(*row) for row in _PARTS]
+        self._pending = None  # pending.Pending; tidy() needs it
 
     def work(self):
         """Load the next module that comes with the pump; the last call gives the console its commands. Whatever an
@@ -79,6 +80,7 @@ class Later:
             self._app.reservoir.forecast = load("forecast").Forecast(self._app)
             if image.root is not None:
                 self._app.selftest.image = load("rehash").Rehash()
+            self._pending = load("pending").Pending(self._app)
             self._app.console.commands = load("commands").Commands(self._app)
             return
         self._app.board.collect()
@@ -112,15 +114,17 @@ class Later:
                 part.forget()
 
     def tidy(self):
-        """Forget a part that was not used for a minute, unless something is staged in it. No command is under way."""
+        """Watch over what is staged. While no command is under way, forget a part that was not used for a minute,
+        unless something is staged in it."""
         board = self._app.board
         now = board.ticks_ms()
+        self._pending.watch(self._parts, now)  # pyright: ignore[reportOptionalMemberAccess]
+        if not self._app.console.idle:
+            return
         for part in self._parts:
-            if part.loaded and board.ticks_diff(now, part.used_at) >= _KEPT_MS:
-                if not part.is_needed():
-                    part.forget()
-                    return
-                part.used_at = now
+            if part.loaded and board.ticks_diff(now, part.used_at) >= _KEPT_MS and not part.is_needed():
+                part.forget()
+                return
 
 
 def load(name):

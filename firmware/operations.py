@@ -104,6 +104,13 @@ class Operations:
         self.log.log("silenced", alarm=app.alarms.foremost())
         return ()
 
+    def test_alarms(self):
+        """Sound and show the alarms for the operator. Returns lines for the operator."""
+        app = self._app
+        app.signals.test(app.alarms.priority())
+        self.log.log("alarms_tested")
+        return ()
+
     # -- boluses ----------------------------------------------------------------------------------------------
 
     def bolus(self, number, unit, seconds, confirmed):

@@ -104,6 +104,8 @@ class Programming:
                 _step(search, found)
         while _step(search, found):
             pass
+        if stage.complete is not rx:
+            raise ValueError("program stage end: given up, as nobody took the answer")
         stage.compared = (active,)
         app.log.log("staged", digest=int(digest, 16))
         if found:

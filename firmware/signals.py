@@ -1,4 +1,4 @@
-"""What the pump sounds and shows: alarms (F11; R28, R30, R31), and an answer to every press of the DOSE button (F3).
+"""What the pump sounds and shows: alarms (F11; R28 to R31), and an answer to every press of the DOSE button (F3).
 
 | what | buzzer, one second each | how often | LED |
 |---|---|---|---|
@@ -13,6 +13,9 @@ sounds already; then the time to the next sound begins anew. Seconds are the pum
 next frame, and a new one takes the place of one that is not over. An alarm comes before an answer: the answer, if need
 be from its beginning, follows a second after the alarm's tones, which are none of its own. A light that blinks for an
 alarm does not show answers.
+
+test() sounds and shows an alarm of high and then one of medium priority while none is active, so that the operator can
+tell whether they are heard and seen where the pump stands (R29). A new alarm ends the test.
 
 silence() keeps alarms silent for two minutes at most, answers never, and the light never. Then they sound at once, if
 one of high or medium priority is active; so they do when a new one is raised. It is state of the RAM only.
@@ -53,6 +56,7 @@ class Signals:
         self._answer = ()  # hz of the frames to come
         self._whole = ()  # and of all of them
         self._tune = ()  # the same of an alarm
+        self._test_s = 0  # that a test still lasts
         self._priority = None  # the highest of the active alarms
         self._since_s = 0  # since an alarm sounded last
         self._hz = 0
@@ -78,6 +82,14 @@ class Signals:
         self.silent_s = _SILENCE_S
         self._tune = ()
 
+    def test(self, priority):
+        """From the next frame on, what a new alarm of high and then one of medium priority would sound and show.
+        priority: the highest of the active alarms, or None. Raises ValueError if one of those is active itself."""
+        if priority in _PATTERNS:
+            raise ValueError("test alarms: an alarm of %s priority is active" % priority)
+        self._begin(_PATTERNS[HIGH][0] + _PATTERNS[MEDIUM][0])
+        self._test_s = len(self._tune)
+
     def frame(self, priority, fresh, seconds=1):
         """Once a second: sound and light of the second that begins. priority: the highest of the active alarms, or
         None. fresh: whether one of high or medium priority is new. seconds: since the last call."""
@@ -89,6 +101,9 @@ class Signals:
         elif self._answer:
             hz = self._answer[0]
             self._answer = self._answer[1:]
+        if self._test_s:
+            priority = HIGH if self._test_s > len(_PATTERNS[MEDIUM][0]) else MEDIUM
+            self._test_s -= 1
         if hz:
             self.sounded_s += 1
         if hz != self._hz:
@@ -101,6 +116,7 @@ class Signals:
         if priority != self._priority:
             self._priority = priority
             self._tune = ()
+            self._test_s = 0
         if priority not in _PATTERNS:
             self.silent_s = 0
             return
@@ -112,9 +128,13 @@ class Signals:
             due = not self.silent_s
         if due:
             self._since_s = 0
-            self._tune = tune
-            if self._answer:
-                self._answer = self._whole
+            self._begin(tune)
+
+    def _begin(self, tune):
+        """An answer that it cuts off is given once more, whole."""
+        self._tune = tune
+        if self._answer:
+            self._answer = self._whole
 
     def _shine(self, priority, hz):
         half_ms = _PATTERNS[priority][2] if priority in _PATTERNS else 0

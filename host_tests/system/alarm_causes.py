@@ -104,6 +104,14 @@ def _set_clock(pump: Pump) -> None:
     pump.say("clock set " + pump.app.operations.now_text())
 
 
+def _leave_staged(pump: Pump) -> None:
+    """Five minutes ago."""
+    pump.say("calibrate set tubing_nl 210000")
+    for part in pump.app.later._parts:
+        if part.is_needed():
+            part.used_at = pump.board.ticks_add(part.used_at, -300_000)
+
+
 _SERVICE = frozenset({"replace_soon"})
 _BEGIN_END = {
     "reservoir_empty": (lambda pump: _drain(pump, 0), _refill),
@@ -124,6 +132,7 @@ _BEGIN_END = {
         lambda pump: setattr(pump.board, "held", True),
         lambda pump: setattr(pump.board, "held", False),
     ),
+    "input_pending": (_leave_staged, lambda pump: pump.say("calibrate discard")),
 }
 _TOGETHER = {
     "reservoir_empty": frozenset({"low_reservoir"}),

@@ -39,6 +39,7 @@ TABLE = {
     "bolus_denied": (LOW, UNCHANGED, ITSELF),
     "refill_due": (LOW, UNCHANGED, ITSELF),
     "button_held": (LOW, UNCHANGED, ITSELF),
+    "input_pending": (MEDIUM, UNCHANGED, ITSELF),
 }
 TONES = {HIGH: {1_000, 1_500}, MEDIUM: {1_000}, LOW: set[int]()}
 LENGTH_MS = {HIGH: 3_000, MEDIUM: 1_000, LOW: 0}

@@ -102,6 +102,12 @@ def silence(port: Port) -> None:
 
 
 @commands.command()
+def test_alarms(port: Port) -> None:
+    """Sound and light of an alarm of high, then of medium priority."""
+    ask(port, "test alarms")
+
+
+@commands.command()
 def clock(
     port: Port,
     to: Annotated[str | None, typer.Argument(help="New local time, YYYY-MM-DDThh:mm:ss.")] = None,
