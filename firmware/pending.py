@@ -48,7 +48,7 @@ class Pending:
         """Since the last command about what is staged; -1: nothing is."""
         idle = -1
         for part in parts:
-            if part.is_needed():
+            if part.made is not None and part.is_needed():
                 age = self._app.board.ticks_diff(now, part.used_at)
                 if idle < 0 or age < idle:
                     idle = age

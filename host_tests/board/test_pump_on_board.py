@@ -54,11 +54,11 @@ def test_the_motor_is_unpowered_from_reset_until_the_application_is_ready(board:
 
 
 @pytest.mark.requirement("F12")
-@pytest.mark.parametrize("seed", range(2))
-def test_noise_from_the_first_instant_of_boot_never_reaches_a_repl(seed: int, board: Pump) -> None:
+def test_noise_from_the_first_instant_of_boot_never_reaches_a_repl(board: Pump) -> None:
+    """Beside the starts of test_starts.py, all of which are flooded: a pump that is flooded as it goes on."""
     quiet = on_twin(PLAN)
     pump = board(make_bench(PLAN), seed=1)
-    rng = Random(seed)
+    rng = Random(1)
     run = Simulation(PLAN, pump)
     for tick in range(0, 12_000, 20):
         data = bytes(rng.choices(b"\x01\x02\x03\x04\x05", k=8)) if tick < 5_000 else noise(rng, 200)

@@ -15,9 +15,9 @@ from therapy_oracle_replay import Act, Case, replay
 from therapy_oracle_rules import Patient, Rx, Scheduled
 from therapy_oracle_strategies import lives
 
-EXAMPLES = int(os.environ.get("THERAPY_EXAMPLES", "22"))  # a few hundred find more, and take minutes
+EXAMPLES = int(os.environ.get("THERAPY_EXAMPLES", "15"))  # a few hundred find more, and take minutes
 DAYS = int(os.environ.get("THERAPY_DAYS", "3"))
-WEEKS = int(os.environ.get("THERAPY_LONG_EXAMPLES", "2"))
+WEEKS = int(os.environ.get("THERAPY_LONG_EXAMPLES", "1"))
 
 
 def check(case: Case) -> None:

@@ -1,5 +1,5 @@
 """Why a pump has started, the reset loop, and the proof that the watchdog bites: each branch of resets.py, on the fast
-board (F11; R27; I10). Whole lives with resets are in system/test_resets.py and system/test_watchdog_proof.py."""
+board (F11; R27; I10). Whole lives with resets are in system/test_reset_causes.py and system/test_watchdog_proof.py."""
 
 from __future__ import annotations
 
