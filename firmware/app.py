@@ -1,5 +1,7 @@
 """The application: wires the modules together, starts the pump and runs the task table."""
 
+from micropython import const
+
 # prescription comes before those that need it by way of others: imports nested less deep leave more of the stack.
 from firmware import alarms, layout, ledger, missed, prescription  # noqa: F401
 from firmware.alarms import Alarms
@@ -36,6 +38,11 @@ _EEPROM_DEAD_MS = 5_000
 _LEVEL_FRAMES = 4  # an empty reservoir is to be noticed within 10 s
 _BATTERY_FRAMES = 30  # a mean of ten samples within 15 min
 _CHECK_FRAMES = 5
+# What a task returns when it has come to its end: its number in resets.TASKS.
+_DOSE = const(5)
+_KEEP = const(6)
+_RESERVE = const(7)
+_CLOCK = const(8)
 _ONCE = ("startup", "interrupted")  # modules that nobody needs once the first frame is planned
 
 
@@ -196,6 +203,7 @@ class App:
         finally:
             board.heap_unlock()
         self.frame = board.ticks_add(self.frame, FRAME_MS * (1 + late // FRAME_MS))
+        return _DOSE
 
     def _keep(self, late):
         """Once a frame: the operator's clock, the end of a timed stop, missed volume, alarm reactions."""
@@ -227,6 +235,7 @@ class App:
             self.apply()
         if self.alarms.changed:
             self.must_record = True
+        return _KEEP
 
     def _count_missed(self):
         dosing = self.dosing
@@ -245,9 +254,9 @@ class App:
         dosing = self.dosing
         on = dosing.mode == ON
         if not (self.must_record or (on and self.ledger.wants_record(self.cascade, dosing.pending))):
-            return
+            return _RESERVE
         if not self.records.recovered[0] or self.records.calibration is None:
-            return  # there is no ledger yet, or its steps cannot be booked as volume
+            return _RESERVE  # there is no ledger yet, or its steps cannot be booked as volume
         self.ledger.alarms = self.alarms.latched()
         try:
             if on:
@@ -256,12 +265,13 @@ class App:
                 self.ledger.close(self.cascade, dosing.day, dosing.second)
         except OSError:
             self._write_failed()
-            return
+            return _RESERVE
         self.must_record = self.alarms.changed = False
         self._write_failing_since = None
         self.save_retired()
         if self.alarms.present & 1 << alarms.EEPROM_DEAD:
             self.alarms.gone(alarms.EEPROM_DEAD)
+        return _RESERVE
 
     def _write_failed(self):
         now = self.board.ticks_ms()
@@ -276,22 +286,23 @@ class App:
         """Every 20 s, in the middle of a second: is the RTC where counting says it is?"""
         self.log.retry()
         if late > _CLOCK_LATE_MS:
-            return  # too near to the next second to tell whose it is
+            return _CLOCK  # too near to the next second to tell whose it is
         if self.wallclock.is_wanted or self.alarms.active & 1 << alarms.RTC_LOST:
-            return
+            return _CLOCK
         by = self.wallclock.difference(self.dosing.day, self.dosing.second)
         if by is None:
             self._clock_failures += 1
             if self._clock_failures >= _CLOCK_STRIKES:
                 self.alarms.raise_(alarms.RTC_LOST)
                 self.apply()
-            return
+            return _CLOCK
         self._clock_failures = 0
         if by and self.wallclock.allows(by, self._executive.number):
             self.operations.step_clock(by)
         elif by:
             self.alarms.raise_(alarms.RTC_LOST)
             self.apply()
+        return _CLOCK
 
     def save_retired(self):
         """Tell the EEPROM of pages that were found worn. What fails is tried again with the next record."""

@@ -21,6 +21,7 @@ _UAS_PER_MAH = const(3_600_000)
 _ERI_SHARE = const(10)  # ERI with less than one part in so many left
 _SAVE_EVERY_S = const(3_600)
 _DAY_S = const(86_400)
+_TASK = const(10)  # in resets.TASKS: returned by the task
 
 
 class Battery:
@@ -67,6 +68,7 @@ class Battery:
             self._save()
         if app.alarms.active != before:
             app.apply()
+        return _TASK
 
     # -- voltage ----------------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ _ROOM = const(8_192)  # bytes; more than a second leaves behind, unless an opera
 _I2C_HZ = const(400_000)
 _I2C_TIMEOUT_US = const(5_000)  # of a whole transfer; the longest, a page, takes 1.7 ms
 _BITE_MS = const(6_000)  # within it the watchdog bites, if it works
+_TASK = const(15)  # in resets.TASKS: returned by make_room
 _PERIOD_MS = const(1_000)  # of control: steps that were commanded end within it
 _STEP_MACHINE = const(0)
 _COUNT_MACHINE = const(4)  # on the other PIO block
@@ -161,6 +162,7 @@ class Board:
         otherwise, for 30 ms: perhaps on the way to the tick."""
         if gc.mem_free() < _ROOM:
             self.collect()
+        return _TASK
 
     def collect(self):
         """Collect now: what is to stay is about to be allocated, and must not lie among what is not."""

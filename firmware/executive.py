@@ -16,13 +16,20 @@ class Task:
     """One row of the table."""
 
     def __init__(self, name, run, every=1, deadline=3):
-        """run: function(late_ms). every: frames between two runs. deadline: most frames between two check-ins."""
+        """run: function(late_ms) that returns the task's number as the last thing it does: that is its check-in.
+        every: frames between two runs. deadline: most frames between two check-ins."""
         self.name = name
         self.number = resets.number(name)
         self.run = run
         self.every = every
         self.deadline = deadline
         self.checked_in = 0  # number of the frame in which it last came to its end
+        self.seal = -(every + deadline)  # with the three it adds up to 0, unless a bit of one is wrong
+
+    def check_in(self, frame):
+        """It has come to its end in this frame. The seal follows by the difference, which hides no bit wrong before."""
+        self.seal += self.checked_in - frame
+        self.checked_in = frame
 
 
 class Executive:
@@ -39,6 +46,7 @@ class Executive:
         self._supervisor = supervisor
         self._background = background
         self.number = 0  # frames begun
+        self._sealed = 0  # the same, counted downwards
         self._due = 0  # ticks_ms of the next start or middle of a frame
         self._in_middle = False
         self._input = False  # whether the console has a byte
@@ -56,7 +64,8 @@ class Executive:
                 self._run_middle(-wait)
             else:
                 self._run_start(-wait)
-            self._supervisor.supervise(self.number, self._all)
+            # A frame before all check-ins, if the number has leapt: every task is late.
+            self._supervisor.supervise(-1 if self.number + self._sealed else self.number, self._all)
         patience = self._background(self._input)
         wait = min(patience, board.ticks_diff(self._due, board.ticks_ms()))
         self._input = board.wait(wait) if wait > 0 else True
@@ -65,16 +74,12 @@ class Executive:
         # An absolute schedule: lateness does not add up. Whole frames that were missed are skipped.
         skipped = late // FRAME_MS
         self.number += 1 + skipped
+        self._sealed -= 1 + skipped
         number = self.number
-        mark = self._board.mark
-        for task in self._starting:
-            mark(task.number)
-            task.run(late)
-            task.checked_in = number
-        mark(resets.BACKGROUND)
+        self._run(self._starting, late)
         ahead = FRAME_MS * (1 + skipped)
         for task in self._middle:
-            if number - task.checked_in >= task.every:
+            if not 0 <= number - task.checked_in < task.every:
                 self._in_middle = True
                 ahead -= _HALF_MS
                 break
@@ -82,12 +87,16 @@ class Executive:
 
     def _run_middle(self, late):
         self._in_middle = False
+        self._run(self._middle, late)
+        self._due = self._board.ticks_add(self._due, _HALF_MS)
+
+    def _run(self, tasks, late):
+        """Run those that are due. late: since the start or the middle of the frame, ms."""
         number = self.number
         mark = self._board.mark
-        for task in self._middle:
-            if number - task.checked_in >= task.every:
+        for task in tasks:
+            if not 0 <= number - task.checked_in < task.every:
                 mark(task.number)
-                task.run(late)
-                task.checked_in = number
+                if task.run(late) == task.number:
+                    task.check_in(number)
         mark(resets.BACKGROUND)
-        self._due = self._board.ticks_add(self._due, _HALF_MS)

@@ -26,6 +26,8 @@ _CHECK_START = const(15)
 _CHECK_UNDER = const(13)
 _DAY_S = const(86_400)
 _REST_FRAMES = const(3)  # after a trip, until no train is under way
+_GUARD = const(13)  # in resets.TASKS: returned by run
+_PULSES = const(14)  # by look
 _SUSPENDS = const(28)  # offset in a bolus record
 
 
@@ -179,16 +181,20 @@ class Guard:
     def look(self, late):
         """Once a frame, before the tick."""
         self._pulses.look()
+        return _PULSES
 
     def run(self, late):
         """Once a frame, behind the tick. late: as the tick was told, ms."""
         self._open()
         if self._tripped:
             self._stay()
-            return
-        if not self._pulses.take():
+        elif self._pulses.take():
+            self._follow_tick(late)
+        else:
             self._trip(_CHECK_COUNTER)
-            return
+        return _GUARD
+
+    def _follow_tick(self, late):
         seconds = 1 + late // 1_000
         steps = self._tick.steps()
         self._poll(steps)

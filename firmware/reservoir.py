@@ -30,6 +30,7 @@ REFILL_DUE_S = const(72 * 3_600)  # a pessimistic refill date nearer than this i
 _FORECAST_READINGS = const(37)  # every 148 s: while the pump stands still its dates move on, and are right to 3 min
 _UNKNOWN = "unknown"
 _DATES = ("refill_expected: ", "refill_pessimistic: ")
+_TASK = const(9)  # in resets.TASKS: returned by the task
 _PREPARE = const(-1)  # the step of reckoning before the dates
 # What can go wrong in reckoning far ahead, by a fault that nobody foresaw. It must not stop a pump that doses.
 _FAILURES = (ArithmeticError, LookupError, MemoryError, ValueError)
@@ -106,7 +107,7 @@ class Reservoir:
         app = self._app
         app.diary.work()
         if not self._is_known():
-            return
+            return _TASK
         was_apart = self._level.apart
         ledger_nl = app.ledger.reservoir_nl
         self._level.read(app.board.millivolts(app.board.LEVEL), ledger_nl, app.records.calibration)
@@ -118,6 +119,7 @@ class Reservoir:
             app.log.log("level", ledger_nl=ledger_nl, level_nl=self._level.nl)
         self.watch()
         self._watch_date()
+        return _TASK
 
     def watch(self):
         """Once a frame, and at every reading: low and empty, by whichever estimate says so."""

@@ -40,6 +40,7 @@ _DEPLETED_MV = const(3_000)
 _DIVIDER = const(2)
 _TRIES = const(3)
 _PAGE = const(64)
+_TASK = const(11)  # in resets.TASKS: returned by the task
 _REGIONS = (
     layout.PRESCRIPTION_FIRST,
     layout.CALIBRATION_FIRST,
@@ -199,6 +200,7 @@ class SelfTest:
         elif self.failed in _PASSING and self._battery() and not app.board.button_down():
             self.failed = _PASSED
             app.alarms.gone(alarms.SELF_TEST_FAILED)
+        return _TASK
 
     def _read_back(self):
         """The test that fails, or -1."""

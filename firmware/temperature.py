@@ -16,6 +16,7 @@ HOT = const(220)
 COOL = const(200)
 DIE_HOT = const(300)
 DWELL = const(2)
+_TASK = const(12)  # in resets.TASKS: returned by the task
 _DIE_27 = const(108)
 _DIE_MV = const(706)  # at 27 degC (RP2040 data sheet 4.9.5), and 1.721 mV less for each degree more
 
@@ -55,7 +56,7 @@ class Temperature:
             turns = quarters > HOT or die > DIE_HOT
         self._turns = self._turns + 1 if turns else 0
         if self._turns < DWELL:
-            return
+            return _TASK
         self._turns = 0
         if hot:
             app.alarms.gone(alarms.OVER_TEMPERATURE)
@@ -63,3 +64,4 @@ class Temperature:
             app.log.log("temperature", celsius=quarters // 4, die_celsius=die // 4)
             app.alarms.raise_(alarms.OVER_TEMPERATURE)
         app.apply()
+        return _TASK

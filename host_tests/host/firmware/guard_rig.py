@@ -95,9 +95,9 @@ class Pump:
         self.guard._report = noted
         run = self.guard.run
 
-        def behind(late: int) -> None:
+        def behind(late: int) -> Any:
             self.board.advance(LATENCY_US)
-            run(late)
+            return run(late)
 
         for task in self.app._executive._starting:
             if task.name == "guard":

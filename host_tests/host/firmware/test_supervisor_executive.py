@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from guard_rig import Pump
 from hypothesis import given
 from hypothesis import strategies as st
 from parts import Board
 
 from firmware.executive import Executive, Task
-from firmware.resets import BACKGROUND, ENDINGS, TASKS
+from firmware.resets import BACKGROUND, ENDINGS, TASKS, number
 from firmware.supervisor import LATE, TOO_FAST, TOO_SLOW, Supervisor
+from thecal.faults.memory import BITS, flipped_bit
+from thecal.powercut.snapshot import PAGE, PAGES, Bite, Snapshot
 
 
 class Rig:
@@ -40,10 +44,11 @@ class Rig:
     def now(self) -> int:
         return self.board.now_ms - self.begin_ms
 
-    def job(self, name: str) -> Callable[[int], None]:
-        def run(late: int) -> None:
+    def job(self, name: str) -> Callable[[int], int]:
+        def run(late: int) -> int:
             self.ran.append((name, self.now(), late))
             self.board.now_ms += self.takes.pop(name, 0)
+            return number(name)
 
         return run
 
@@ -142,7 +147,7 @@ def test_a_task_that_does_not_check_in_stops_the_feed_within_its_deadline(place:
         rig.board.now_ms += 1_000
         for n, task in enumerate(tasks):
             if n != place or frame > 100:  # it comes back, too late
-                task.checked_in = frame
+                task.check_in(frame)
         rig.supervisor.supervise(frame, tasks)
     assert len(rig.fed) == tasks[place].deadline
     assert rig.supervisor.late is tasks[place]
@@ -208,7 +213,7 @@ def test_a_task_that_is_never_run_again_starves_the_watchdog():
     rig = Rig()
     rig.until(12_000)
     stuck = rig.middle[0]
-    stuck.every = 1 << 20
+    rig.executive._middle = rig.middle[1:]
     fed = len(rig.fed)
     rig.until(30_000)
     assert rig.supervisor.late is stuck
@@ -224,7 +229,8 @@ def test_a_task_that_raises_is_not_checked_in():
     def fails(late: int) -> None:
         raise MemoryError
 
-    rig.starting[1].run = fails
+    task: Any = rig.starting[1]
+    task.run = fails
     with pytest.raises(MemoryError):
         rig.until(2_000)
     assert [task.checked_in for task in rig.starting] == [1, 0, 0]
@@ -240,3 +246,104 @@ def test_a_busy_background_delays_no_frame(patience: int):
     rig.until(10_400)
     assert rig.times("dose") == [1_000 * n for n in range(1, 11)]
     assert all(ms <= max(patience, 1) for ms in rig.board.waited)
+
+
+# -- a wrong bit, and a task that does nothing ------------------------------------------------------------------
+
+
+@pytest.mark.requirement("F11", "R18", "R27", "I9")
+@pytest.mark.parametrize("name", ["checked_in", "deadline", "every", "seal"])
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("turns", range(5))
+def test_a_wrong_bit_in_a_row_of_the_table_stops_the_feed_at_once(name: str, place: int, turns: int):
+    """At the start or in the middle of a frame, whether the task is about to run or not."""
+    for bit in range(BITS):
+        rig = Rig(every=(4, 7))
+        rig.until(12_100)
+        for _ in range(turns):
+            rig.executive.turn()
+        task = rig.executive._all[place]
+        setattr(task, name, flipped_bit(getattr(task, name), bit))
+        fed = len(rig.fed)
+        rig.until(rig.now() + 20_000)
+        assert rig.supervisor.late is task
+        assert rig.supervisor.ending == LATE
+        assert len(rig.fed) == fed
+
+
+@pytest.mark.requirement("F11", "R18", "R27", "I9")
+@pytest.mark.parametrize("name", ["number", "_sealed"])
+@pytest.mark.parametrize("turns", range(5))
+def test_a_leap_of_the_frame_number_stops_the_feed_at_once(name: str, turns: int):
+    for bit in range(BITS):
+        rig = Rig(every=(4, 7))
+        rig.until(12_100)
+        for _ in range(turns):
+            rig.executive.turn()
+        setattr(rig.executive, name, flipped_bit(getattr(rig.executive, name), bit))
+        fed = len(rig.fed)
+        rig.until(rig.now() + 20_000)
+        assert rig.supervisor.ending == LATE
+        assert len(rig.fed) == fed
+
+
+@pytest.mark.requirement("F11", "R18", "I9")
+@pytest.mark.parametrize("frame", [7, 8, 12, 13])
+def test_the_bounds_of_a_check_in(frame: int):
+    """Between now and the deadline, both included: never in the future."""
+    rig = Rig()
+    task = Task("level", lambda late: None, every=2, deadline=4)
+    task.check_in(8)
+    rig.supervisor.supervise(frame, (task,))
+    assert (rig.supervisor.ending == LATE) == (frame in (7, 13))
+
+
+@pytest.mark.requirement("F11", "R27", "I9")
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("answer", [None, True, TASKS.index("pulses")])
+def test_only_a_task_that_came_to_its_own_end_is_checked_in(place: int, answer: int | None):
+    """Neither one that does nothing, nor another that runs in its place."""
+    rig = Rig()
+    rig.until(12_100)
+    task = rig.executive._all[place]
+    task.run = lambda late: answer
+    rig.until(30_000)
+    assert rig.supervisor.late is task
+    assert (LATE, task.number) in rig.stopped
+    assert rig.fed[-1] <= 12_500 + 1_000 * task.deadline
+
+
+@pytest.mark.requirement("F11", "R27", "I9")
+@pytest.mark.parametrize("place", range(11))
+def test_every_task_of_the_pump_is_missed_within_its_deadline_if_it_does_nothing(place: int):
+    pump: Any = Pump().start().run(65)
+    executive = pump.app._executive
+    assert len(executive._all) == 11
+    task = executive._all[place]
+    assert all(executive.number - row.checked_in <= row.every for row in executive._all)  # each has come to its end
+    task.run = lambda late: None
+    began = executive.number
+    with pytest.raises(Bite):
+        pump.run(60)
+    assert executive._supervisor.ending == LATE
+    assert executive._supervisor.late is task
+    assert executive.number - began <= task.deadline + 1
+
+
+@pytest.mark.requirement("F11", "R27", "I9")
+def test_a_task_with_nothing_to_do_or_whose_part_fails_has_come_to_its_end():
+    """A pump that was never programmed; and one whose guard has tripped as its counter is dead, and whose EEPROM
+    refuses what it is told."""
+    Pump(snapshot=Snapshot([b"\xff" * PAGE] * PAGES, 0, (0, 0), 0, 0)).start().run(70)
+    pump: Any = Pump().start().run(10)
+    pump.counter.dead = True
+
+    def refuse(*_: object) -> None:
+        raise OSError
+
+    pump.app.ledger.reserve = pump.app.ledger.close = refuse
+    pump.app.board.rtc.temperature = refuse
+    pump.app.wallclock.difference = lambda *_: None
+    pump.run(70)
+    assert pump.trips
+    assert not pump.app._executive._supervisor.ending

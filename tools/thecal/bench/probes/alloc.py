@@ -35,8 +35,9 @@ def run(frames, spoil=0):
             whole[0] = gc.mem_alloc()
         tagger.look()
         before = gc.mem_alloc()
-        inner(late)
+        done = inner(late)
         meter.add(gc.mem_alloc() - before, tagger.tag())
+        return done
 
     row.run = watched
 

@@ -72,9 +72,10 @@ def _timed(inner, meter, tagger):
     def timed(late):
         tagger.look()
         began = ticks_us()
-        inner(late)
+        done = inner(late)
         us = ticks_diff(ticks_us(), began)
         meter.add(us, tagger.tag())
+        return done
 
     return timed
 

@@ -19,7 +19,7 @@ def run(frames):
 
     def timed(late):
         lateness.add(late, 0)
-        tick(late)
+        return tick(late)
 
     row.run = timed
     load = Load(lambda page: hardware.eeprom.write_page(_PAGE, page))
