@@ -11,6 +11,7 @@ _BOOT_MS = const(1_246)
 _LOAD_TRIES = const(5)
 _LOAD_AGAIN_MS = const(200)
 _HANG_MAX_S = const(60)  # a bite comes within 10 s; more is a clock that cannot be believed
+_BEHIND_MAX_S = const(2)  # the RTC may be behind the pump's seconds by so much, and is followed (wallclock.py)
 
 
 def start(app):
@@ -23,8 +24,10 @@ def start(app):
     _, exact, assumed, last_day, last_second = app.records.recovered
     if app.ledger.alarms & 1 << alarms.RTC_LOST:
         now = None  # only an operator makes the clock believed again
-    elif now is not None and exact and civil.seconds_between(last_day, last_second, *now) > _HANG_MAX_S:
-        now = None  # a reset does not take that long: the RTC has moved by itself (R49)
+    elif now is not None:
+        since = civil.seconds_between(last_day, last_second, *now)
+        if since < -_BEHIND_MAX_S or (exact and since > _HANG_MAX_S):
+            now = None  # time does not go back, nor a reset take that long: the RTC has moved by itself (R49)
     day, second = now if now is not None else (last_day, last_second)
     app.dosing.set_time(day, second)
     app.resets.count(day, second)

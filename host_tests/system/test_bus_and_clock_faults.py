@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -113,6 +114,72 @@ def test_an_rtc_that_stops_before_a_restart_is_not_believed_after_it():
     result = run("90 s", *events)
     ((code, noticed_s),) = alarms(result)
     assert (code, noticed_s < 45) == ("rtc_lost", True)
+
+
+OFF = {"at": "2 h", "do": "power_cut", "for": "10 s"}
+
+
+def left_while_off(by: int, rx: dict[str, Any], duration: str, *events: dict[str, Any]) -> Result:
+    """The power is cut at 2 h, and the RTC, which goes on by its battery, has moved by so many seconds meanwhile."""
+    jump = [{"at": "7205 s", "do": "rtc_jump", "by": f"{by} s"}] if by else []
+    return run(duration, OFF, *jump, *events, rx=rx)
+
+
+@pytest.mark.requirement("R49", "R17", "F11")
+@pytest.mark.parametrize("by", [-3_600 * 24 * 365, -6_600, -3_600, -600, -80])
+def test_an_rtc_set_back_while_the_power_was_off_gives_no_period_twice(by: int):
+    """The period ends half an hour before the cut. Believed, the pump would give it, or a part of it, once more."""
+    rx = flex("5 mL/day", ("daily", "00:30", "01:30", "10 mL/day"))
+    plain = left_while_off(0, rx, "3 h")
+    assert plain.summary.alarms_history == []
+    result = left_while_off(by, rx, "3 h")
+    ((code, noticed_s),) = alarms(result)
+    assert (code, noticed_s < 7_215) == ("rtc_lost", True)
+    assert result.summary.alarms_active == ["rtc_lost"]
+    assert result.summary.state == "dosing"
+    assert 0 <= len(plain.step_times_ns) - len(result.step_times_ns) <= 1
+    after = [event.rtc for event in result.events if event.code == "boot"][1]
+    assert after.startswith(("2026-03-02T01:59", "2026-03-02T02:00"))  # the pump's time, not the RTC's
+
+
+@pytest.mark.requirement("R49")
+def test_an_rtc_may_be_two_seconds_behind_the_newest_record_and_no_more():
+    """The record is that of a stop. The time from it to the next start is what the RTC may lose unnoticed."""
+
+    def start(by: int) -> Result:
+        stop = {"at": "30 s", "do": "command", "line": "stop"}
+        return run("100 s", stop, {"at": "60 s", "do": "power_cut", "for": "10 s"}, *_jump("65 s", by))
+
+    boot = datetime.fromisoformat([event.rtc for event in start(0).events if event.code == "boot"][1])
+    (stopped,) = [event.rtc for event in start(0).events if event.code == "stop"]
+    between = round((boot - datetime.fromisoformat(stopped)).total_seconds())
+    assert 40 <= between <= 44
+    assert start(-between - 2).summary.alarms_history == []
+    assert start(-between - 3).summary.alarms_history == ["rtc_lost"]
+
+
+def _jump(at: str, by: int) -> list[dict[str, Any]]:
+    return [{"at": at, "do": "rtc_jump", "by": f"{by} s"}] if by else []
+
+
+@pytest.mark.requirement("R49", "F11")
+@pytest.mark.parametrize(
+    ("by", "lost"), [(-7_200, True), (-20, True), (7_200, True), (120, True), (-2, False), (2, False)]
+)
+def test_an_rtc_that_has_moved_when_a_hang_ends_is_lost_in_either_direction(by: int, lost: bool):
+    result = run("3 min", *_jump("100 s", by), {"at": "101 s", "do": "hang"})
+    assert result.summary.resets["watchdog"] == 1
+    assert (result.summary.alarms_active == ["rtc_lost"]) == lost
+    if lost:
+        assert alarms(result)[0][1] < 115
+
+
+@pytest.mark.requirement("R49", "I6")
+@pytest.mark.parametrize("by", [-7_200, -60, 60, 7_200])
+@pytest.mark.parametrize("reset", [{"do": "power_cut", "for": "1 s"}, {"do": "hang"}])
+def test_the_operators_time_is_believed_after_a_reset_whichever_way_it_was_set(by: int, reset: dict[str, Any]):
+    result = run("100 s", {"at": "30 s", "do": "set_clock", "by": f"{by} s"}, {"at": "33 s", **reset})
+    assert result.summary.alarms_history == []
 
 
 # -- the bus --------------------------------------------------------------------------------------------------
