@@ -17,6 +17,7 @@ READS_LIMIT = 2 * 512  # page reads of a start: each page twice
 WRITES_LIMIT = 64
 WATCHDOG_LOSS = 2  # steps that a watchdog reset may cost
 _AHEAD_MAX_S = 2  # seconds by which rounding the operator's time may move pump time
+_BEHIND_MAX_S = 2  # seconds by which the RTC may be behind the newest record
 _FLOW_S = 60
 _LOOK_BACK_US = 62 * S  # a reservation made under an earlier rate is given up within two frames
 
@@ -34,6 +35,7 @@ class Session:
         self.twice = False  # whether to load a second time, right after the first
         self.excess = expected.excess  # steps that the ledger was ahead when the records had been loaded
         self.durable = expected.durable
+        self._is_set_back = False
         self.active = expected.active
         self.began_us = self.board.now_us
         self.start_us = self.start_reads = self.start_writes = 0
@@ -121,6 +123,7 @@ class Session:
             raise Violation(f"reservoir: {records.ledger.reservoir_nl} nL in the ledger, {left_pl} pL in truth")
         self.excess = excess
         self.loaded_steps = records.ledger.steps
+        self._is_set_back = self._rtc_is_behind(*records.ledger.recorded)
         self.durable = frozenset((found,))
         if self.twice:
             self._check_again()
@@ -130,6 +133,11 @@ class Session:
         again = found_in(self.off(0), tuple(self.board.scratch))
         if again != self.loaded:
             raise Violation(f"loaded again: {again!r:.300} instead of {self.loaded!r:.300}")
+
+    def _rtc_is_behind(self, day: int, second: int) -> bool:
+        """Whether the operator's earlier time is in the RTC and not yet in the ledger. Then it must be set again."""
+        seconds, since_us = self.board.rtc.setting
+        return seconds + (self.board.now_us - since_us) // S < day * 86_400 + second - _BEHIND_MAX_S
 
     def _check(self) -> None:
         app, board = self.app, self.board
@@ -142,6 +150,8 @@ class Session:
         new = app.alarms.active & ~self.active
         if board.reset_cause == WATCHDOG:
             new &= ~(1 << module("alarms").RESET_LOOP)  # what befalls a pump at random may be three bites
+        if self._is_set_back:
+            new &= ~(1 << module("alarms").RTC_LOST)
         new = sum(1 << alarm for alarm, row in enumerate(table) if new & 1 << alarm and row[1] != "low") if new else 0
         if new:  # one of priority low says nothing of the records: a refill is due, a bolus was denied
             raise Violation("alarm " + ", ".join(module("alarms").codes(new)))
