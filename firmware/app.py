@@ -85,7 +85,7 @@ class App:
         self.later = Later(self)
         self.frame = 0  # ticks_ms of the start of the current frame
         self.stop_left = 0  # seconds that a timed stop still lasts
-        self.stopped_for = 0  # seconds since a plain stop began
+        self.stopped_for = 0  # seconds since `stop`, or since an alarm stopped the pump; a start in SAFE begins anew
         self.must_record = False  # state changed: the ledger must say so
         self._write_failing_since = None
         self._clock_failures = 0
@@ -159,6 +159,7 @@ class App:
         """Make delivery follow state and alarms. Called at every change, and once a frame."""
         if self.alarms.reaction() == alarms.STOP and self.ledger.state in (ledger.RUNNING, ledger.PAUSED):
             self.ledger.state = ledger.SAFE  # a timed stop too: after an alarm nothing resumes by itself
+            self.stopped_for = 0
             self.must_record = True
         mode = self.mode()
         dosing = self.dosing
@@ -229,7 +230,7 @@ class App:
             self.stop_left -= 1
             if self.stop_left <= 0:
                 self.operations.end_pause()
-        elif state == ledger.STOPPED:
+        elif state != ledger.RUNNING:
             self.operations.watch_stop()
         if self.alarms.active:
             self.apply()

@@ -80,7 +80,7 @@ class Operations:
         self._app.record_state()
 
     def watch_stop(self):
-        """Once a second while stopped by the operator."""
+        """Once a second while stopped, by the operator or by an alarm, be it cleared or not (R34)."""
         self._app.stopped_for += 1
         if self._app.stopped_for >= _STOPPED_ALARM_S:
             self._app.alarms.raise_(alarms.STOPPED_48H)

@@ -140,7 +140,7 @@ _TOGETHER = {
     "battery_depleted": frozenset({"battery_low", "replace_soon"}),
     "end_of_service": _SERVICE,
 }
-_STATES = {"under_delivery": ("running",), "stopped_48h": ("stopped",)}
+_STATES = {"under_delivery": ("running",), "stopped_48h": ("stopped", "safe")}
 CAUSES = {
     row[0]: Cause(
         number,

@@ -56,6 +56,58 @@ def test_what_a_stop_alarm_costs_is_logged_every_hour_and_at_the_end(code: str) 
     assert abs(pump.app.ledger.missed_nl - before - demanded) <= 3 * STEP_NL + 2 * BASAL / 86_400
 
 
+# -- stopped for too long -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("F11", "R34")
+@pytest.mark.parametrize("cleared_h", [1, 30, 49])
+def test_a_pump_that_an_alarm_has_stopped_alarms_after_48_hours_until_it_is_resumed(cleared_h: int) -> None:
+    """Counted from the stop, whether or not the alarm that stopped it has been cleared."""
+    pump = setting("continuous", "running", "none").copy()
+    _stall(pump)
+    _skip(pump, cleared_h)
+    pump.say("clear")
+    assert pump.active() == ({"stopped_48h"} if cleared_h > 48 else set())
+    if cleared_h < 48:
+        _skip(pump, 48 - cleared_h - 1 / 60)
+        assert pump.active() == set()
+        pump.run(120)
+    assert pump.active() == {"stopped_48h"}
+    assert pump.say("clear") == ["stays: stopped_48h"]
+    assert not pump.board.powered
+    pump.say("resume")
+    assert pump.active() == set()
+    _stall(pump)
+    pump.say("clear")
+    _skip(pump, 47)
+    assert pump.active() == set()  # the next stop begins anew
+
+
+def _stall(pump: Pump) -> None:
+    """It stops, and may be cleared."""
+    CAUSES["stall"].come(pump)
+    pump.run(2)
+    CAUSES["stall"].go(pump)
+
+
+def _skip(pump: Pump, hours: float) -> None:
+    """So much time passes while it is stopped: all but the last two minutes of it for the count alone."""
+    pump.app.stopped_for += round(hours * 3_600) - 120
+    pump.run(120)
+
+
+@pytest.mark.requirement("F11", "R34")
+@pytest.mark.parametrize("before", ["stopped", "paused"])
+def test_an_alarm_during_an_operators_stop(before: str) -> None:
+    """The 48 h of `stop` run on; a timed stop, which would have ended, becomes one by the alarm."""
+    pump = setting("continuous", before, "none").copy()
+    pump.app.stopped_for = 40 * 3_600
+    _stall(pump)
+    pump.say("clear")
+    _skip(pump, 9)
+    assert pump.active() == ({"stopped_48h"} if before == "stopped" else set())
+
+
 # -- what falls short ---------------------------------------------------------------------------------------------
 
 
