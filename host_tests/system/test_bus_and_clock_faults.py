@@ -162,6 +162,22 @@ def _jump(at: str, by: int) -> list[dict[str, Any]]:
     return [{"at": at, "do": "rtc_jump", "by": f"{by} s"}] if by else []
 
 
+@pytest.mark.requirement("R49", "R17", "R08")
+def test_a_leap_forward_while_the_power_was_off_is_believed_and_costs_no_more_than_the_limits_twice():
+    """Nobody can tell it from a longer time off: docs/LIMITS.md discloses what it costs."""
+    rx: dict[str, Any] = continuous("2.4 mL/day")  # 100 uL an hour
+    rx["patient_bolus"] = {"dose": "20 uL", "over": "2 min", "lockout": "2 min", "max_per_day": 9}
+    rx["limits"] = {"max_per_hour": "150 uL"}
+    presses = [{"at": f"{at} s", "do": "patient_bolus"} for at in range(10, 3_600, 130)]
+    off = {"at": "1800 s", "do": "power_cut", "for": "5 s"}
+    for leap, boluses in ([], 2), (_jump("1802 s", 90_000), 4):
+        events = sorted([*presses, off, *leap], key=lambda event: int(event["at"].split()[0]))
+        result = run("1 h", *events, rx=rx)
+        assert {code for code, _ in alarms(result)} == {"bolus_denied"}
+        assert len([event for event in result.events if event.code == "bolus"]) == boluses
+        assert result.summary.steps * 25 <= boluses // 2 * 150_000
+
+
 @pytest.mark.requirement("R49", "F11")
 @pytest.mark.parametrize(
     ("by", "lost"), [(-7_200, True), (-20, True), (7_200, True), (120, True), (-2, False), (2, False)]
