@@ -7,6 +7,9 @@ The same stop alarm raised three times within 600 s raises `alarm_repeated`, whi
 Raised means newly active: a cause that comes and goes before `clear` is one raising. The seconds are those that the
 pump has run since its start, as its frames count them, whatever happens to the RTC or the operator's clock. A reset
 forgets the earlier raisings; an alarm that it finds active counts as raised at the start. `alarm_repeated` survives.
+
+Which alarms are active, and which causes are there, is kept twice, the second time inverted. Once a second the two are
+compared; when they differ, what either has is there, and the self-test fails (R26, R28).
 """
 
 from micropython import const
@@ -86,6 +89,7 @@ RECORDS_IN_DOUBT = 1 << CALIBRATION_DAMAGED | 1 << LEDGER_DAMAGED | 1 << EEPROM_
 _MASKS = tuple(
     [(name, sum([1 << alarm for alarm, row in enumerate(TABLE) if row[1] == name])) for name in (HIGH, MEDIUM, LOW)]
 )
+_ALL = (1 << len(TABLE)) - 1
 _REPEATS = const(3)  # so many raisings of the same stop alarm
 _REPEATED_WITHIN_S = const(600)  # from the first to the last of them
 
@@ -104,6 +108,8 @@ class Alarms:
         self._now = now
         self.active = 0
         self.present = 0
+        self._ended = ~0  # `active` inverted: every change is made to both
+        self._absent = ~0  # and `present`
         self.history = 0
         self.changed = False  # since the ledger was told last
         self._fresh = 0  # raised since someone asked
@@ -113,8 +119,10 @@ class Alarms:
         """The cause of an alarm is there. Logged when the alarm is new."""
         bit = 1 << alarm
         self.present |= bit
+        self._absent &= ~bit
         if not self.active & bit:
             self.active |= bit
+            self._ended &= ~bit
             self.history |= bit
             self._fresh |= bit
             self.changed = True
@@ -135,6 +143,7 @@ class Alarms:
         """The cause of an alarm is gone. One that stops delivery stays active until clear()."""
         bit = 1 << alarm
         self.present &= ~bit
+        self._absent |= bit
         if self.active & bit and TABLE[alarm][2] != STOP:
             self._end(alarm)
 
@@ -152,7 +161,9 @@ class Alarms:
         return codes(self.active)
 
     def _end(self, alarm):
-        self.active &= ~(1 << alarm)
+        bit = 1 << alarm
+        self.active &= ~bit
+        self._ended |= bit
         self.changed = True
         self._log("alarm_end", alarm=alarm)
 
@@ -160,6 +171,7 @@ class Alarms:
         """Take up latched alarms after a reset. The causes of those that stop delivery count as gone until found again,
         so that `clear` can end them; the others stay until their cause is known to be gone."""
         self.active |= mask
+        self._ended &= ~mask
         self.history |= mask
         self._fresh |= mask
         for alarm, row in enumerate(TABLE):
@@ -167,14 +179,30 @@ class Alarms:
                 continue
             if row[2] != STOP:
                 self.present |= 1 << alarm
+                self._absent &= ~(1 << alarm)
             elif alarm != ALARM_REPEATED:
                 self._raised[alarm] = [self._now()]
 
+    def hold(self):
+        """Once a second: whether `active` and `present` are what was written to them. If not, what either copy has is
+        active or present from now on."""
+        active, present = ~self._ended, ~self._absent
+        if self.active == active and self.present == present:
+            return True
+        self.active = (self.active | active) & _ALL
+        self.present = (self.present | present) & _ALL
+        self._ended = ~self.active
+        self._absent = ~self.present
+        self.history |= self.active
+        self.changed = True
+        return False
+
     def latched(self):
-        """The mask of active alarms that a reset must not end."""
+        """The mask of active alarms that a reset must not end, by either copy."""
+        active = self.active | ~self._ended
         mask = 0
         for alarm, row in enumerate(TABLE):
-            if self.active & 1 << alarm and row[3]:
+            if active & 1 << alarm and row[3]:
                 mask |= 1 << alarm
         return mask
 

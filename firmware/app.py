@@ -207,7 +207,7 @@ class App:
         return _DOSE
 
     def _keep(self, late):
-        """Once a frame: the operator's clock, the end of a timed stop, missed volume, alarm reactions."""
+        """Once a frame: the operator's clock, the end of a timed stop, missed volume, alarms and their reactions."""
         dosing = self.dosing
         if self.wallclock.is_wanted:
             self.operations.finish_clock()
@@ -220,6 +220,8 @@ class App:
             self.therapy.press()
         seconds = 1 + late // FRAME_MS
         self.watch.keep(seconds)
+        if not self.alarms.hold():
+            self.selftest.alarms_changed()
         self.signals.frame(self.alarms.priority(), self.alarms.take_fresh(), seconds)
         if dosing.mode == OFF:
             self.board.drive(False)  # the operator's stop has let the second's steps end (R15)

@@ -6,7 +6,8 @@ or the battery has failed, until both are found well. Meanwhile everything else 
 
 Not tested, as MicroPython gives no way to it: the processor's registers and instructions, the interrupts, the stack and
 all RAM but the buffer here. What dosing rests on in RAM is compared with its record instead: prescription and
-calibration with what the EEPROM gave, the weekly course with its own checksum. That the buzzer sounds, nobody hears.
+calibration with what the EEPROM gave, the weekly course with its own checksum; and the active alarms with a copy. That
+the buzzer sounds, nobody hears.
 """
 
 from binascii import crc32
@@ -150,6 +151,10 @@ class SelfTest:
     def schedule_laid(self):
         """The weekly course of the dosing is a new one."""
         self._schedule_crc = self._course_crc()
+
+    def alarms_changed(self):
+        """The active alarms, or those whose cause is there, are not what was written to the RAM."""
+        self._fail(RAM)
 
     def status(self):
         """Lines of `key: value`."""

@@ -22,6 +22,10 @@ one of high or medium priority is active; so they do when a new one is raised. I
 
 Blinking needs less than a frame: blink() runs between the tasks and says when it must run again. A half period is
 counted from the end of the one before, so a busy pump makes it longer, never shorter.
+
+No wrong bit in these numbers keeps an alarm silent or its light still. The seconds of silence and those since the last
+sound are sealed by their sum, inverted: when it does not fit, an alarm sounds at once. A change of the LED that is
+further away than half a period is due now (R28).
 """
 
 from micropython import const
@@ -56,12 +60,12 @@ class Signals:
         self._answer = ()  # hz of the frames to come
         self._whole = ()  # and of all of them
         self._tune = ()  # the same of an alarm
-        self._test_s = 0  # that a test still lasts
         self._priority = None  # the highest of the active alarms
         self._since_s = 0  # since an alarm sounded last
+        self._seal = ~0  # of silent_s and _since_s
         self._hz = 0
         self._lit = False
-        self._half_ms = 0  # 0: the LED does not blink
+        self._shown = None  # the priority that the LED shows
         self._toggle_at = 0  # ticks_ms of its next change
 
     def accepted(self):
@@ -80,6 +84,7 @@ class Signals:
         if self.silent_s:
             raise ValueError("silence: it is silent for %d s more" % self.silent_s)
         self.silent_s = _SILENCE_S
+        self._seal = ~(_SILENCE_S + self._since_s)
         self._tune = ()
 
     def test(self, priority):
@@ -88,7 +93,6 @@ class Signals:
         if priority in _PATTERNS:
             raise ValueError("test alarms: an alarm of %s priority is active" % priority)
         self._begin(_PATTERNS[HIGH][0] + _PATTERNS[MEDIUM][0])
-        self._test_s = len(self._tune)
 
     def frame(self, priority, fresh, seconds=1):
         """Once a second: sound and light of the second that begins. priority: the highest of the active alarms, or
@@ -96,14 +100,13 @@ class Signals:
         self._watch(priority, fresh, seconds)
         hz = 0
         if self._tune:
+            if priority not in _PATTERNS:  # a test
+                priority = HIGH if len(self._tune) > len(_PATTERNS[MEDIUM][0]) else MEDIUM
             hz = self._tune[0]
             self._tune = self._tune[1:]
         elif self._answer:
             hz = self._answer[0]
             self._answer = self._answer[1:]
-        if self._test_s:
-            priority = HIGH if self._test_s > len(_PATTERNS[MEDIUM][0]) else MEDIUM
-            self._test_s -= 1
         if hz:
             self.sounded_s += 1
         if hz != self._hz:
@@ -116,11 +119,17 @@ class Signals:
         if priority != self._priority:
             self._priority = priority
             self._tune = ()
-            self._test_s = 0
-        if priority not in _PATTERNS:
+        if self._seal != ~(self.silent_s + self._since_s):
+            self.silent_s = self._since_s = 0
+            fresh = True
+        if priority in _PATTERNS:
+            self._count(_PATTERNS[priority], fresh, seconds)
+        else:
             self.silent_s = 0
-            return
-        tune, every_s, _ = _PATTERNS[priority]
+        self._seal = ~(self.silent_s + self._since_s)
+
+    def _count(self, pattern, fresh, seconds):
+        tune, every_s, _ = pattern
         self._since_s += seconds
         due = fresh or self._since_s >= every_s
         if self.silent_s:
@@ -137,22 +146,21 @@ class Signals:
             self._answer = self._whole
 
     def _shine(self, priority, hz):
-        half_ms = _PATTERNS[priority][2] if priority in _PATTERNS else 0
-        if half_ms != self._half_ms:
-            self._half_ms = half_ms
-            self._toggle_at = self._board.ticks_add(self._board.ticks_ms(), half_ms)
-            self._led(True)
-        if not half_ms:
+        if priority not in _PATTERNS:
             self._led(priority == LOW or hz == _HIGH_HZ)
+        elif priority != self._shown:
+            self._toggle_at = self._board.ticks_add(self._board.ticks_ms(), _PATTERNS[priority][2])
+            self._led(True)
+        self._shown = priority
 
     def blink(self):
         """Every turn: change the LED if that is due. Returns the longest time (ms) until it must run again."""
-        half_ms = self._half_ms
-        if not half_ms:
+        if self._shown not in _PATTERNS:
             return _NEVER_MS
+        half_ms = _PATTERNS[self._shown][2]
         board = self._board
         left = board.ticks_diff(self._toggle_at, board.ticks_ms())
-        if left > 0:
+        if 0 < left <= half_ms:
             return left
         self._led(not self._lit)
         self._toggle_at = board.ticks_add(board.ticks_ms(), half_ms)
