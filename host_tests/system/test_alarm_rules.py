@@ -24,6 +24,8 @@ def test_every_alarm_sounds_as_often_as_its_priority_says(code: str) -> None:
     raised_us = CAUSES[code].come(pump)
     every, tones = CADENCE.get(TABLE[code][0], (0, []))
     count = 3 if every else 0
+    if code == "input_pending":
+        count = 1  # the input is given up five minutes later
     pump.run(every * 2 + 30 if every else 4_000)
     heard = begins(pump, raised_us)
     assert [sound for _, sound in heard] == [tones] * count
