@@ -84,7 +84,7 @@ class Signals:
         if self.silent_s:
             raise ValueError("silence: it is silent for %d s more" % self.silent_s)
         self.silent_s = _SILENCE_S
-        self._seal = ~(_SILENCE_S + self._since_s)
+        self._seal -= _SILENCE_S
         self._tune = ()
 
     def test(self, priority):

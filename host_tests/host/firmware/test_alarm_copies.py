@@ -44,7 +44,7 @@ def test_every_bit_is_found_and_what_either_copy_has_is_there(name: str, active:
         assert found.hold()
         assert (found.history, found.changed) == (0, False)
         flip(found, name, bit)
-        assert not found.hold()
+        assert found.hold() is False
         wrong = 1 << bit & EVERY
         assert found.active == before | (wrong if name in COPIES[:2] else 0)
         assert found.present == present | (wrong if name in COPIES[2:] else 0)

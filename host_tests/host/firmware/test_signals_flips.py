@@ -167,6 +167,15 @@ def test_a_wrong_bit_ends_a_silence_at_once(left_s: int) -> None:
             assert pump.quick(600) == 590, (name, bit)
 
 
+@pytest.mark.requirement("F11", "R28")
+@pytest.mark.parametrize("name", ["_since_s", "_seal"])
+def test_a_silence_that_begins_now_hides_no_wrong_bit(name: str) -> None:
+    for bit in BITS:
+        pump = flipped(active(HIGH, 301), f"signals.{name}", bit)
+        pump.signals.silence(HIGH)
+        assert [hz for hz, _ in pump.seconds(4)] == [*ALARM[HIGH], 0], (name, bit)
+
+
 @pytest.mark.requirement("F11", "R31")
 @pytest.mark.parametrize("bit", BITS)
 @pytest.mark.parametrize("priority", [HIGH, MEDIUM])
