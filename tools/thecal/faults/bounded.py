@@ -23,6 +23,11 @@ def untraced() -> Iterator[None]:
         sys.settrace(before)
 
 
+def bound_spin() -> None:
+    """Within bounded(): the time begins anew."""
+    signal.setitimer(signal.ITIMER_VIRTUAL, SPIN_S)
+
+
 @contextmanager
 def bounded() -> Iterator[None]:
     """While this lasts, code that never ends is bitten by the watchdog."""
@@ -31,7 +36,7 @@ def bounded() -> Iterator[None]:
         raise Bite
 
     before = signal.signal(signal.SIGVTALRM, bite)
-    signal.setitimer(signal.ITIMER_VIRTUAL, SPIN_S)
+    bound_spin()
     try:
         yield
     finally:

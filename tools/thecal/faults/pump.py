@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from random import Random
 from typing import Any
 
 from thecal.faults.board_of_faults import TICKS_MASK, FaultBoard
-from thecal.faults.bounded import SPIN_S, bounded, untraced
+from thecal.faults.bounded import bound_spin, bounded, untraced
 from thecal.faults.disclosed import LATENCY_US
 from thecal.faults.life import LENGTH_S, Life
 from thecal.faults.parts import Bench
@@ -80,34 +79,41 @@ class Run:
 
     def lead(self, length_s: int = LENGTH_S, longer: Callable[[Seen], bool] | None = None, longest_s: int = 0) -> Seen:
         """Live for length_s of true time; for longest_s in all if longer(), asked then, says so."""
-        snapshot: Snapshot | None = self.life.snapshot
         with _logged(self), bounded(), untraced():
-            while snapshot is not None:
-                snapshot = self._power_on(snapshot, length_s * S)
-                if snapshot is None and longer is not None and not self.seen.looped and self._asks(longer):
-                    self._turns(longest_s * S)
-                    longer = None
+            self._live(self._power_on(self.life.snapshot, length_s * S), length_s * S)
+            if longer is not None and not self.seen.looped and longer(self.seen):
+                self._live(self._go_on(lambda: None, longest_s * S), longest_s * S)
         return self.seen
 
-    def _asks(self, longer: Callable[[Seen], bool]) -> bool:
-        self._settle()
-        return longer(self.seen)
+    def _live(self, snapshot: Snapshot | None, end_us: int) -> None:
+        """On from a reset, over those that follow, to the end."""
+        while snapshot is not None:
+            snapshot = self._power_on(snapshot, end_us)
 
     def _power_on(self, snapshot: Snapshot, end_us: int) -> Snapshot | None:
         """From a reset to the next one, which leaves a snapshot, or to the end."""
         self.board = board = FaultBoard(snapshot, self.life, self.bench, self._events)
-        try:
+
+        def begin() -> None:
             self.app = module("app").App(board)
             self._delay_guard()
             self.on_start()
             self.app.start()
             self.seen.began_us = self.seen.began_us or board.now_us
+
+        return self._go_on(begin, end_us)
+
+    def _go_on(self, begin: Callable[[], None], end_us: int) -> Snapshot | None:
+        """begin() and then turn after turn, to the next reset, which leaves a snapshot, or to the end."""
+        bound_spin()
+        try:
+            begin()
             self._turns(end_us)
         except Bite:
             return self._reset(WATCHDOG)
         except Exception as error:  # noqa: BLE001 - as firmware/pump.py: outputs safe, and a restart
             self.seen.errors.append(f"{type(error).__name__}: {error}")
-            board.train.power(False)
+            self.board.train.power(False)
             return self._reset(COMMANDED)
         self._settle()
         return None
@@ -158,7 +164,6 @@ class Run:
 
     def _reset(self, cause: int) -> Snapshot | None:
         board, seen = self.board, self.seen
-        signal.setitimer(signal.ITIMER_VIRTUAL, SPIN_S)
         if cause == WATCHDOG:
             board.now_us = max(board.now_us, board._bite_us)
         self._settle()

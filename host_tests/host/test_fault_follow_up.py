@@ -1,0 +1,85 @@
+"""The fault campaign's second look: a pump that runs ahead is followed for longer, and judged by all that it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+
+from thecal.faults import disclosed, lives, verdict
+from thecal.faults.life import MONDAY, Life
+from thecal.faults.pump import Run, Seen
+from thecal.powercut.snapshot import S
+from thecal.programming import firmware
+
+pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
+START: datetime = MONDAY
+LONGEST_S = 1_200
+
+
+def basal(rate: int) -> Life:
+    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
+    return lives._life("basal", lives._Plan(25_000, rate, rate, START, table))
+
+
+@pytest.fixture
+def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firmware("guard").Guard, "run", lambda self, late: None)
+
+
+def four_times(life: Life) -> Callable[[Run], None]:
+    """From 30 s on the pump doses at four times its rate."""
+    rate = 4 * life.rates[0][1]
+    return lambda run: run.at(30 * S, lambda board: setattr(run.app.dosing.schedule, "rate_at", lambda week_s: rate))
+
+
+def followed(life: Life, plan: Callable[[Run], None]) -> tuple[Run, Seen, verdict.Verdict]:
+    reference, run = Run(life).lead(), Run(life, plan)
+    seen = run.lead(longer=lambda seen: verdict.runs_ahead(reference, seen), longest_s=LONGEST_S)
+    return run, seen, verdict.judge(life, reference, seen, 0, disclosed.sums)
+
+
+def test_what_comes_late_is_judged(no_guard: None) -> None:
+    life = basal(120_000)
+    run, seen, found = followed(life, four_times(life))
+    assert seen.end_us >= LONGEST_S * S
+    assert seen.steps == run.board.train.steps() > 200
+    assert sum(steps for *_, steps in seen.trains) == seen.steps
+    assert found.kind == verdict.UNSAFE, found
+
+
+def test_a_pump_that_hangs_late_starts_again(no_guard: None) -> None:
+    life = basal(120_000)
+
+    def plan(run: Run) -> None:
+        four_times(life)(run)
+        run.at(400 * S, lambda board: board.hang())
+
+    run, seen, _ = followed(life, plan)
+    assert seen.resets == [1]
+    assert seen.end_us >= LONGEST_S * S
+    assert seen.steps == run.board.train.steps()
+
+
+def test_an_exception_that_comes_late_is_a_restart(no_guard: None) -> None:
+    life = basal(120_000)
+
+    def fail(late: int) -> None:
+        raise RuntimeError("late")
+
+    def plan(run: Run) -> None:
+        four_times(life)(run)
+        run.at(400 * S, lambda board: setattr(run.app._executive._all[1], "run", fail))
+
+    _, seen, _ = followed(life, plan)
+    assert seen.resets == [2]
+    assert seen.errors == ["RuntimeError: late"]
+    assert seen.end_us >= LONGEST_S * S
+
+
+def test_a_pump_that_does_not_run_ahead_is_not_followed() -> None:
+    life = basal(120_000)
+    _, seen, found = followed(life, lambda run: None)
+    assert seen.end_us < 242 * S
+    assert found.kind == verdict.MASKED
