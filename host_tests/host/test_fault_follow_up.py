@@ -8,14 +8,15 @@ from datetime import datetime
 import pytest
 
 from thecal.faults import disclosed, lives, verdict
+from thecal.faults.follow_up import LONGER_S, until_s
 from thecal.faults.life import MONDAY, Life
+from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run, Seen
 from thecal.powercut.snapshot import S
 from thecal.programming import firmware
 
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
 START: datetime = MONDAY
-LONGEST_S = 1_200
 
 
 def basal(rate: int) -> Life:
@@ -35,15 +36,16 @@ def four_times(life: Life) -> Callable[[Run], None]:
 
 
 def followed(life: Life, plan: Callable[[Run], None]) -> tuple[Run, Seen, verdict.Verdict]:
-    reference, run = Run(life).lead(), Run(life, plan)
-    seen = run.lead(longer=lambda seen: verdict.runs_ahead(reference, seen), longest_s=LONGEST_S)
-    return run, seen, verdict.judge(life, reference, seen, 0, disclosed.sums)
+    known, run = Known(life, Run(life).lead(), {}), Run(life, plan)
+    planned = Planned("", plan, most=disclosed.sums)
+    seen = run.lead(longer=lambda seen: until_s(known, planned, seen))
+    return run, seen, verdict.judge(life, known.seen, seen, 0, disclosed.sums)
 
 
 def test_what_comes_late_is_judged(no_guard: None) -> None:
     life = basal(120_000)
     run, seen, found = followed(life, four_times(life))
-    assert seen.end_us >= LONGEST_S * S
+    assert seen.end_us >= LONGER_S * S
     assert seen.steps == run.board.train.steps() > 200
     assert sum(steps for *_, steps in seen.trains) == seen.steps
     assert found.kind == verdict.UNSAFE, found
@@ -58,7 +60,7 @@ def test_a_pump_that_hangs_late_starts_again(no_guard: None) -> None:
 
     run, seen, _ = followed(life, plan)
     assert seen.resets == [1]
-    assert seen.end_us >= LONGEST_S * S
+    assert seen.end_us >= LONGER_S * S
     assert seen.steps == run.board.train.steps()
 
 
@@ -75,7 +77,7 @@ def test_an_exception_that_comes_late_is_a_restart(no_guard: None) -> None:
     _, seen, _ = followed(life, plan)
     assert seen.resets == [2]
     assert seen.errors == ["RuntimeError: late"]
-    assert seen.end_us >= LONGEST_S * S
+    assert seen.end_us >= LONGER_S * S
 
 
 def test_a_pump_that_does_not_run_ahead_is_not_followed() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thecal.faults import disclosed, lives, verdict
+from thecal.faults import conditions, disclosed, lives, verdict
 from thecal.faults.life import MONDAY
 from thecal.faults.pump import Run, Seen
 from thecal.paths import ROOT
@@ -96,8 +96,8 @@ def test_without_the_guard_a_wrong_count_is_unsafe(monkeypatch: pytest.MonkeyPat
 def test_the_bound_of_a_stall_is_that_of_the_document() -> None:
     text = " ".join((ROOT / "docs" / "LIMITS.md").read_text().split())
     size = lives.PumpConfig().steps_per_index
-    assert f"two indices of lost steps, {verdict._STALL_INDICES * size} steps" in text
-    assert verdict._STALL_S == 3
+    assert f"two indices of lost steps, {conditions._STALL_INDICES * size} steps" in text
+    assert conditions._STALL_S == 3
     assert "those of up to three seconds of flow" in text
 
 

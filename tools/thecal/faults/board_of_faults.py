@@ -30,7 +30,7 @@ class FaultBoard(Board):
         self.train = self.counter = FaultTrain(self, bench, snapshot.steps)
         self.rotor = FaultRotor(self.train, bench)
         self.presses = 0
-        for name in ("take_press", "button_down", "driver_fault"):  # static in the board without faults
+        for name in ("take_press", "button_down", "driver_fault", "sound", "led"):  # static in the board without faults
             setattr(self, name, getattr(self, "_" + name))
 
     def advance(self, us: int) -> None:
@@ -82,6 +82,12 @@ class FaultBoard(Board):
 
     def _driver_fault(self) -> bool:
         return self.bench.diag
+
+    def _sound(self, hz: int) -> None:
+        self.bench.sounds.append((self.now_us, hz))
+
+    def _led(self, on: bool) -> None:
+        self.bench.lights.append(self.now_us)
 
     def unbooked(self) -> int:
         """Starts that nobody ordered and that the EEPROM does not know yet."""

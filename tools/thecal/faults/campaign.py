@@ -8,17 +8,17 @@ from functools import lru_cache
 from random import Random
 
 from thecal.faults.calls import called, counted
+from thecal.faults.follow_up import until_s
 from thecal.faults.kinds import KINDS
 from thecal.faults.lives import draw
 from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run, Seen
-from thecal.faults.verdict import CLASSES, UNSAFE, Verdict, judge, runs_ahead
+from thecal.faults.verdict import CLASSES, UNSAFE, Verdict, judge
 from thecal.powercut.parts import PartResult, Progress, Settings, run_packages
 from thecal.powercut.quick import quick_examine
 
 PACKAGE = 200  # injections
 _LIVES = 10  # of a package
-_LONGER_S = 1_200  # of a pump that runs ahead unnoticed: a small error is large after twenty minutes
 _LINES_MAX = 20  # unsafe ones told in words, of one package
 
 
@@ -63,14 +63,9 @@ def try_one(kind: str, seed: int, package: int, number: int) -> Case:
 
 
 def lead(known: Known, planned: Planned, seed: str) -> Seen:
-    """The life with the fault in it. One that runs ahead without an alarm is watched for longer."""
-    run = Run(known.life, planned.plan, seed)
-
-    def longer(seen: Seen) -> bool:
-        return runs_ahead(known.seen, seen)
-
+    """The life with the fault in it, for as long as it needs to show."""
     with planned.around():
-        return run.lead(longer=longer, longest_s=_LONGER_S)
+        return Run(known.life, planned.plan, seed).lead(longer=lambda seen: until_s(known, planned, seen))
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 from thecal.faults import disclosed
 from thecal.faults.board_of_faults import FaultBoard
+from thecal.faults.conditions import NEEDS_S
 from thecal.faults.planned import FIRST_US, Known, Planned, moment, seconds
 from thecal.powercut.snapshot import NEVER_US, S, module
 
@@ -53,10 +54,21 @@ def _attribute(
 
 def _adc(rng: Random, at_us: int) -> Planned:
     channel, value = rng.randrange(4), rng.choice((0, 300, 1_000, 2_000, 3_299))
-    return Planned(
-        f"ADC channel {channel} = {value} mV",
-        lambda run: run.at(at_us, lambda board: board.bench.adc.__setitem__(channel, value)),
-    )
+
+    def strike(board: FaultBoard) -> None:
+        board.bench.adc[channel], board.bench.adc_since_us[channel] = value, board.now_us
+
+    what = f"ADC channel {channel} = {value} mV"
+    return Planned(what, lambda run: run.at(at_us, strike), needs_s=NEEDS_S.get(channel, 0))
+
+
+def _heat(rng: Random, at_us: int) -> Planned:
+    quarters = rng.choice((199, 219, 232, 300, 500))
+
+    def strike(board: FaultBoard) -> None:
+        board.bench.rtc_quarters, board.bench.hot_since_us = quarters, board.now_us
+
+    return Planned(f"the RTC's thermometer shows {quarters / 4} degC", lambda run: run.at(at_us, strike))
 
 
 def _stall(rng: Random, at_us: int) -> Planned:
@@ -82,6 +94,8 @@ _PARTS: tuple[Callable[[Random, int], Planned], ...] = (
     _bus,
     _bus,
     _adc,
+    _adc,
+    _heat,
     _stall,
     _drive,
     _hang,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
@@ -18,8 +19,10 @@ class Bench:
 
     trains: (begin us, interval us, steps) that the motor really made. *_until_us: the part does not answer until then.
     x_bit: of the generator's count of steps, to flip with the next word; word_bit: of that word. adc: channel -> what
-    it shows instead of the truth. refused: true times at which a record of the ledger was refused, since one was last
-    taken. noise: the share of readings of the EEPROM with a wrong bit; rng: which.
+    it shows instead of the truth, adc_since_us: since when. rtc_quarters: of a degree Celsius, hot_since_us: since
+    when. sounds: (true time, Hz); lights: true times of the LED's last changes. refused: true times at which a record
+    of the ledger was refused, since one was last taken. noise: the share of readings of the EEPROM with a wrong bit;
+    rng: which.
 
     unbooked, noted: starts that nobody ordered and that the EEPROM does not know yet, and how a run said that it ends:
     in registers that outlive a reset. is_loud: a start has sounded the buzzer for them, as no application could.
@@ -37,6 +40,11 @@ class Bench:
     rtc_stopped_us: int | None = None
     rtc_garbage: bool = False
     adc: dict[int, int] = field(default_factory=dict)
+    adc_since_us: dict[int, int] = field(default_factory=dict)
+    rtc_quarters: int = 100
+    hot_since_us: int = 0
+    sounds: list[tuple[int, int]] = field(default_factory=list)
+    lights: deque[int] = field(default_factory=lambda: deque(maxlen=64))
     button: bool | None = None
     stalled: bool = False
     drive_stuck: bool | None = None
@@ -135,10 +143,10 @@ class FaultRtc(Rtc):
         return super().read()
 
     def temperature(self) -> int:
-        """25 degrees, in quarters of one."""
+        """Quarters of a degree."""
         self._answers()
         self._board.advance(250)
-        return 100
+        return self._bench.rtc_quarters
 
     def set(self, *time: int) -> None:
         self._answers()

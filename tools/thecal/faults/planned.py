@@ -25,6 +25,7 @@ class Planned:
     around: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
     must: int = 0
     most: Steps = nothing
+    needs_s: int = 0
 
 
 @dataclass(frozen=True)

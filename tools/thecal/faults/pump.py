@@ -26,7 +26,8 @@ RESETS_MAX = 8  # a pump that has been reset so often shows nothing new
 class Seen:
     """What came of a life: the motor's trains, the alarms, the resets by cause, the events, the end.
 
-    faults: codes of those of medium or high severity."""
+    faults: codes of those of medium or high severity. watch: (true time, mask of active alarms) at every change; a
+    start begins with none. starts: true times. rate: that the pump believes in at the end, nL/day; -1: unknown."""
 
     bench: Bench
     trains: list[tuple[int, int, int]] = field(default_factory=list)
@@ -41,6 +42,9 @@ class Seen:
     errors: list[str] = field(default_factory=list)
     begun: list[int] = field(default_factory=list)  # true times at which a bolus was
     heard: bool = False  # whether the first line was answered with `ok`
+    watch: list[tuple[int, int]] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    rate: int = -1
 
 
 Fault = Callable[["Run"], None]
@@ -77,12 +81,13 @@ class Run:
             self._typed_to = board, len(board.output)
         board.input.extend(b"\x15" + line.encode() + b"\r")
 
-    def lead(self, length_s: int = LENGTH_S, longer: Callable[[Seen], bool] | None = None, longest_s: int = 0) -> Seen:
-        """Live for length_s of true time; for longest_s in all if longer(), asked then, says so."""
+    def lead(self, length_s: int = LENGTH_S, longer: Callable[[Seen], int] | None = None) -> Seen:
+        """Live for length_s of true time. longer(), asked then and at each end, says for how long in all; 0: it is
+        enough."""
         with _logged(self), bounded(), untraced():
             self._live(self._power_on(self.life.snapshot, length_s * S), length_s * S)
-            if longer is not None and not self.seen.looped and longer(self.seen):
-                self._live(self._go_on(lambda: None, longest_s * S), longest_s * S)
+            while longer is not None and not self.seen.looped and (end_us := longer(self.seen) * S) > self.board.now_us:
+                self._live(self._go_on(lambda: None, end_us), end_us)
         return self.seen
 
     def _live(self, snapshot: Snapshot | None, end_us: int) -> None:
@@ -93,6 +98,8 @@ class Run:
     def _power_on(self, snapshot: Snapshot, end_us: int) -> Snapshot | None:
         """From a reset to the next one, which leaves a snapshot, or to the end."""
         self.board = board = FaultBoard(snapshot, self.life, self.bench, self._events)
+        self.seen.starts.append(board.now_us)
+        self.seen.watch.append((board.now_us, 0))
 
         def begin() -> None:
             self.app = module("app").App(board)
@@ -105,7 +112,6 @@ class Run:
 
     def _go_on(self, begin: Callable[[], None], end_us: int) -> Snapshot | None:
         """begin() and then turn after turn, to the next reset, which leaves a snapshot, or to the end."""
-        bound_spin()
         try:
             begin()
             self._turns(end_us)
@@ -132,15 +138,24 @@ class Run:
 
     def _turns(self, end_us: int) -> None:
         board, turn, seen = self.board, self.app.turn, self.seen
+        alarms, last = self.app.alarms, seen.watch[-1][1]
         while board.now_us < end_us:
-            turn()
-            seen.alarms |= self.app.alarms.active
+            bound_spin()
+            part_us = min(end_us, board.now_us + LENGTH_S * S)
+            while board.now_us < part_us:
+                turn()
+                active = alarms.active
+                if active != last:
+                    last = active
+                    seen.watch.append((board.now_us, active))
+                    seen.alarms |= active
 
     def _settle(self) -> None:
         board, seen = self.board, self.seen
         if self.app is not None:
             seen.alarms |= self.app.alarms.active
             book = self.app.ledger
+            seen.rate = self.app.cascade.rate
             seen.ledger_steps = book.counted + book.used  # not by its property, which may be made to raise
         if self._typed_to is not None:
             seen.heard = b"\r\nok\r\n" in self._typed_to[0].output[self._typed_to[1] :]
@@ -164,6 +179,7 @@ class Run:
 
     def _reset(self, cause: int) -> Snapshot | None:
         board, seen = self.board, self.seen
+        bound_spin()
         if cause == WATCHDOG:
             board.now_us = max(board.now_us, board._bite_us)
         self._settle()

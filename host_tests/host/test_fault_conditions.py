@@ -1,0 +1,155 @@
+"""Conditions of high priority in the fault campaign: each needs its own alarm, and without its watcher it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from thecal.faults import conditions, kinds_parts, lives, verdict
+from thecal.faults.follow_up import until_s
+from thecal.faults.life import MONDAY, Life
+from thecal.faults.parts import Bench
+from thecal.faults.planned import Known, Planned
+from thecal.faults.pump import Run, Seen
+from thecal.paths import ROOT
+from thecal.powercut.snapshot import S
+from thecal.programming import firmware
+
+pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
+
+ALARMS = firmware("alarms")
+Strike = Callable[[Bench, int], None]
+
+
+def basal(rate: int = 960_000) -> Life:
+    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
+    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
+
+
+def adc(channel: int, millivolts: int) -> Strike:
+    def strike(bench: Bench, now_us: int) -> None:
+        bench.adc[channel], bench.adc_since_us[channel] = millivolts, now_us
+
+    return strike
+
+
+def heat(quarters: int) -> Strike:
+    def strike(bench: Bench, now_us: int) -> None:
+        bench.rtc_quarters, bench.hot_since_us = quarters, now_us
+
+    return strike
+
+
+def judged(strike: Strike, needs_s: int = 0, at_s: int = 60) -> tuple[Seen, verdict.Verdict]:
+    life = basal()
+    plan = Planned("", lambda run: run.at(at_s * S, lambda board: strike(board.bench, board.now_us)), needs_s=needs_s)
+    known = Known(life, Run(life).lead(), {})
+    seen = Run(life, plan.plan).lead(longer=lambda seen: until_s(known, plan, seen))
+    return seen, verdict.judge(life, known.seen, seen, 0)
+
+
+FOUND = (
+    ("pressure", "Pressure", "watch", adc(0, 2_000), "OCCLUSION", 0),
+    ("pressure", "Pressure", "watch", adc(0, 0), "OCCLUSION", 0),
+    ("pressure", "Pressure", "watch", adc(0, 3_299), "OCCLUSION", 0),
+    ("battery", "Battery", "sense", adc(1, 0), "BATTERY_DEPLETED", 480),
+    ("battery", "Battery", "sense", adc(1, 1_000), "BATTERY_DEPLETED", 480),
+    ("reservoir", "Reservoir", "sense", adc(2, 300), "RESERVOIR_EMPTY", 0),
+    ("temperature", "Temperature", "sense", adc(3, 500), "OVER_TEMPERATURE", 0),
+    ("temperature", "Temperature", "sense", heat(240), "OVER_TEMPERATURE", 0),
+)
+
+
+@pytest.mark.parametrize(("module", "cls", "watcher", "strike", "alarm", "needs_s"), FOUND)
+def test_without_its_watcher_a_condition_is_unsafe(
+    module: str,
+    cls: str,
+    watcher: str,
+    strike: Strike,
+    alarm: str,
+    needs_s: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen, found = judged(strike, needs_s)
+    assert found.kind == verdict.DETECTED, found
+    assert seen.alarms >> getattr(ALARMS, alarm) & 1
+    monkeypatch.setattr(getattr(firmware(module), cls), watcher, lambda self, *more: None)
+    _, found = judged(strike, needs_s)
+    assert found.kind == verdict.UNSAFE, found
+    assert alarm in found.why
+
+
+@pytest.mark.parametrize("strike", [adc(0, 1_000), adc(0, 300), adc(1, 2_000), adc(2, 2_000), adc(3, 2_000), heat(219)])
+def test_what_needs_no_alarm_is_not_asked_for(strike: Strike) -> None:
+    seen, found = judged(strike)
+    assert found.kind != verdict.UNSAFE, found
+    assert not any(is_so for _, _, is_so in conditions.conditions(basal(), seen, seen, 0))
+
+
+def test_what_is_too_short_to_be_found_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firmware("temperature").Temperature, "sense", lambda self, late: None)
+    assert judged(adc(3, 0), at_s=212)[1].kind != verdict.UNSAFE
+    assert judged(adc(3, 0), at_s=205)[1].kind == verdict.UNSAFE
+
+
+def made(**changes: object) -> Seen:
+    """A pump that has said nothing, of whose bench so much is known."""
+    bench = Bench(20, Random(0))
+    for name, value in changes.items():
+        setattr(bench, name, value)
+    return Seen(bench, end_us=400 * S)
+
+
+@pytest.mark.parametrize(
+    ("seen", "its_own"),
+    [
+        (made(refused=[1 * S, 9 * S]), "EEPROM_DEAD"),
+        (made(stall_pulses=1_000), "STALL"),
+        (made(stall_pulses=1_000), "DRIVER_FAULT"),
+        (made(adc={0: 1_200}), "OCCLUSION"),
+        (made(adc={1: 1_499}), "BATTERY_DEPLETED"),
+        (made(adc={2: 304}), "RESERVOIR_EMPTY"),
+        (made(adc={3: 600}), "OVER_TEMPERATURE"),
+        (made(rtc_quarters=221), "OVER_TEMPERATURE"),
+    ],
+)
+def test_each_condition_has_its_alarm(seen: Seen, its_own: str) -> None:
+    life, reference = basal(), made()
+    assert conditions.silent(life, reference, seen, 0)
+    (its,) = (each for _, each, is_so in conditions.conditions(life, reference, seen, 0) if is_so)
+    for alarm, row in enumerate(ALARMS.TABLE):
+        name = row[0].upper()
+        seen.alarms = 1 << alarm
+        is_told = bool(its >> alarm & 1) or name in conditions.IN_DOUBT
+        assert bool(conditions.silent(life, reference, seen, 0)) != is_told, name
+        assert is_told or name != its_own
+
+
+def test_a_loop_of_resets_and_what_was_done_have_their_alarms() -> None:
+    seen = made()
+    seen.looped = True
+    assert conditions.silent(basal(), made(), seen, 0)
+    seen.alarms = 1 << ALARMS.RESET_LOOP
+    assert not conditions.silent(basal(), made(), seen, 0)
+    seen.looped, seen.alarms = False, 0
+    assert conditions.silent(basal(), made(), seen, 1 << ALARMS.DRIVER_FAULT)
+
+
+def test_the_thresholds_are_those_of_the_document() -> None:
+    text = (ROOT / "docs" / "CONSOLE.md").read_text()
+    rows = {line.split("|")[1].strip(" `"): line for line in text.splitlines() if line.startswith("| `")}
+    for alarm, said in (
+        ("occlusion", "Raised at 70 kPa in three readings"),
+        ("battery_depleted", "Raised below 3,000 mV"),
+        ("reservoir_empty", "the sensor at 304 mV or less in two readings, 4 s apart"),
+        ("over_temperature", "Raised above 55 in two"),
+    ):
+        assert said in rows[alarm]
+
+
+def test_the_campaign_draws_what_alarms() -> None:
+    drawn = {kinds_parts._adc(Random(number), S).what for number in range(200)}
+    assert {"ADC channel 0 = 2000 mV", "ADC channel 3 = 300 mV", "ADC channel 1 = 0 mV"} <= drawn
+    assert {kinds_parts._heat(Random(number), S).what for number in range(40)}

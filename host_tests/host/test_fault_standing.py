@@ -1,0 +1,132 @@
+"""Alarms that stand, in the fault campaign: they stay, stop the pump, are heard and seen, or it is unsafe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from thecal.faults import disclosed, lives, verdict
+from thecal.faults.life import MONDAY, Life
+from thecal.faults.pump import Run, Seen
+from thecal.faults.standing import fault_of_an_alarm
+from thecal.powercut.snapshot import S
+from thecal.programming import firmware
+
+pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
+
+ALARMS = firmware("alarms")
+SIGNALS = firmware("signals").Signals
+
+
+def basal(rate: int = 4_800_000) -> Life:
+    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
+    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
+
+
+def diag(run: Run) -> None:
+    run.at(60 * S, lambda board: setattr(board.bench, "diag", True))
+
+
+def judged(plan: Callable[[Run], None], life: Life | None = None) -> verdict.Verdict:
+    life = life or basal()
+    seen = Run(life, plan).lead()
+    return verdict.judge(life, Run(life).lead(), seen, 1 << ALARMS.DRIVER_FAULT)
+
+
+def later(strike: Callable[[Any], None]) -> Callable[[Run], None]:
+    """DIAG, and half a minute later this."""
+
+    def plan(run: Run) -> None:
+        diag(run)
+        run.at(90 * S, lambda board: strike(run.app))
+
+    return plan
+
+
+def test_an_alarm_that_stands_is_safe() -> None:
+    assert judged(diag).kind == verdict.DETECTED
+
+
+def test_an_alarm_that_stops_nothing_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firmware("app").App, "mode", lambda self: firmware("dosing").ON)
+    assert judged(diag).kind == verdict.DETECTED  # the guard cuts DRIVE
+    monkeypatch.setattr(firmware("guard").Guard, "run", lambda self, late: None)
+    monkeypatch.setattr(firmware("guard").Guard, "permit", lambda self, *ordered: None)
+    found = judged(diag)
+    assert found.kind == verdict.UNSAFE
+    assert "steps later than 2 s after an alarm" in found.why
+
+
+def test_an_alarm_that_goes_by_itself_is_unsafe() -> None:
+    def lose(app: Any) -> None:
+        app.board.bench.diag = False
+        app.alarms.active = app.alarms.present = 0
+
+    found = judged(later(lose))
+    assert found.kind == verdict.UNSAFE
+    assert "driver_fault of 6" in found.why
+    assert "has gone at 9" in found.why
+
+
+def test_an_alarm_that_a_reset_ends_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(app: Any) -> None:
+        app.board.bench.diag = False
+        app.board.hang()
+
+    assert judged(later(hang)).kind == verdict.DETECTED
+    monkeypatch.setattr(ALARMS.Alarms, "latched", lambda self: 0)
+    found = judged(later(hang))
+    assert found.kind == verdict.UNSAFE
+    assert "driver_fault of 6" in found.why
+
+
+def test_an_operator_may_clear_an_alarm() -> None:
+    def mended(run: Run) -> None:
+        diag(run)
+        run.at(90 * S, lambda board: setattr(board.bench, "diag", False))
+
+    life = replace(basal(), lines=[(100 * S, "clear"), (110 * S, "resume")])
+    seen = Run(life, mended).lead()
+    assert not seen.watch[-1][1] >> ALARMS.DRIVER_FAULT & 1
+    assert seen.trains[-1][0] > 200 * S
+    assert not fault_of_an_alarm(life, seen, disclosed.nothing)
+    assert fault_of_an_alarm(replace(life, lines=[]), seen, disclosed.nothing)
+
+
+def never(self: Any, *more: object) -> int:
+    return 1_000
+
+
+@pytest.mark.parametrize(("silenced", "word"), [("_begin", "not heard"), ("blink", "not seen")])
+def test_an_alarm_without_sound_or_light_is_unsafe(silenced: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SIGNALS, silenced, never)
+    found = judged(diag)
+    assert found.kind == verdict.UNSAFE
+    assert word in found.why
+
+
+def test_a_light_that_stands_still_is_unsafe() -> None:
+    found = judged(later(lambda app: setattr(app.signals, "blink", lambda: 1_000)))
+    assert found.kind == verdict.UNSAFE
+    assert "not seen" in found.why
+
+
+def test_a_second_alarm_needs_its_own_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hot(app: Any) -> None:
+        monkeypatch.setattr(SIGNALS, "_begin", never)
+        app.board.bench.rtc_quarters = 300
+
+    found = judged(later(hot))
+    assert found.kind == verdict.UNSAFE
+    assert "not heard" in found.why
+
+
+def test_too_little_of_an_alarm_is_no_fault() -> None:
+    seen = Run(basal(), diag).lead(64)
+    seen.bench.sounds.clear()
+    seen.bench.lights.clear()
+    assert not fault_of_an_alarm(basal(), seen, disclosed.nothing)
+    assert not fault_of_an_alarm(basal(), Seen(seen.bench), disclosed.nothing)

@@ -1,0 +1,163 @@
+"""What an alarm must do for as long as it stands: stay until it is cleared, stop the pump, be heard and seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from thecal.faults.disclosed import Steps
+from thecal.faults.life import Life
+from thecal.faults.pump import Seen
+from thecal.powercut.snapshot import S, module
+
+# Alarms that stop delivery because the pump does not trust itself: they stand for any condition that a fault has made.
+IN_DOUBT = (
+    "PRESCRIPTION_DAMAGED",
+    "CALIBRATION_DAMAGED",
+    "LEDGER_DAMAGED",
+    "EEPROM_DEAD",
+    "EEPROM_FORMAT",
+    "OTHER_PUMP",
+    "GUARD",
+    "RESET_LOOP",
+    "SELF_TEST_FAILED",
+)
+_RAISED_US = 3 * S  # what was there for less is a wrong bit that was mended, or not yet in the EEPROM when a reset came
+_START_US = 6 * S  # from a reset to the alarms that it must not end
+_STOPS_US = 2 * S  # from an alarm to the last step
+_HEARD_US = 3 * S  # to its first tone, or to the one after that if the first sounded already
+_AGAIN_US = 605 * S
+_LIGHT_US = 5 * S
+_CHANGES_S = 2.8  # of the LED: 1.4 Hz
+_ALARM_HZ = (1_000, 1_500)
+
+
+def mask(names: tuple[str, ...]) -> int:
+    """Of the alarms of these names."""
+    alarms = module("alarms")
+    return sum(1 << getattr(alarms, name) for name in names)
+
+
+@cache
+def high() -> int:
+    """Mask of the alarms of high priority."""
+    return sum(1 << number for number, row in enumerate(module("alarms").TABLE) if row[1] == "high")
+
+
+@cache
+def stopping() -> int:
+    """Mask of those that stop delivery."""
+    alarms = module("alarms")
+    return sum(1 << number for number, row in enumerate(alarms.TABLE) if row[2] == alarms.STOP)
+
+
+def is_told(reference: Seen, seen: Seen) -> bool:
+    """Whether an alarm of high priority has come that does not come without the fault."""
+    return bool(seen.alarms & ~reference.alarms & high())
+
+
+def stretches(seen: Seen, wanted: int) -> Iterator[tuple[int, int]]:
+    """(from, to) of each in which one of these alarms was active."""
+    since = None
+    for t_us, active in seen.watch:
+        if active & wanted and since is None:
+            since = t_us
+        elif not active & wanted and since is not None:
+            yield since, t_us
+            since = None
+    if since is not None:
+        yield since, seen.end_us
+
+
+def fault_of_an_alarm(life: Life, seen: Seen, most: Steps) -> str:
+    """What is wrong with an alarm that has come; nothing if nothing is."""
+    if not seen.watch or seen.looped or seen.bench.is_loud:
+        return ""
+    return _runs_on(life, seen, most) or _gone(life, seen) or _unnoticed(seen)
+
+
+# -- it stops the pump --------------------------------------------------------------------------------------------
+
+
+def _runs_on(life: Life, seen: Seen, most: Steps) -> str:
+    for since, until in stretches(seen, stopping()):
+        first = since + _STOPS_US
+        steps = sum(_steps_within(train, first, until) for train in seen.trains) if until > first else 0
+        if steps > most(life):
+            return f"{steps} steps later than {_STOPS_US // S} s after an alarm that stops, of {since / S:.3f} s"
+    return ""
+
+
+def _steps_within(train: tuple[int, int, int], since: int, until: int) -> int:
+    begin, gap, steps = train
+    if begin >= until or begin + gap * (steps - 1) < since:
+        return 0
+    before = max(0, -(-(since - begin) // max(gap, 1)))
+    return max(0, min(steps, (until - begin) // max(gap, 1) + 1) - before)
+
+
+# -- it stays -----------------------------------------------------------------------------------------------------
+
+
+def _gone(life: Life, seen: Seen) -> str:
+    """An alarm that only an operator ends, and that has gone without one."""
+    last = seen.watch[-1][1]
+    if last & mask(IN_DOUBT):
+        return ""
+    alarms = module("alarms")
+    for number, row in enumerate(alarms.TABLE):
+        if row[2] < alarms.LOWEST or last & 1 << number:
+            continue
+        for since, until in stretches(seen, 1 << number):
+            if until - since >= _RAISED_US and not _may_end(life, seen, (since, until), number):
+                return f"{row[0]} of {since / S:.3f} s has gone at {until / S:.3f} s"
+    return ""
+
+
+def _may_end(life: Life, seen: Seen, stretch: tuple[int, int], number: int) -> bool:
+    """Whether this alarm may end there: by an operator, or by a reset that it does not survive."""
+    since, until = stretch
+    survives = module("alarms").TABLE[number][3]
+    if any(text == "clear" and since <= at_us <= until for at_us, text in life.lines):
+        return True
+    if until not in seen.starts:
+        return until >= seen.end_us
+    bench = seen.bench
+    is_kept = not (bench.worn or bench.noise or bench.refused or bench.eeprom_until_us > since)
+    return not survives or not is_kept or _is_back(seen, until, number)
+
+
+def _is_back(seen: Seen, start: int, number: int) -> bool:
+    """Whether it is active again soon after a start, or that was too short to tell."""
+    soon = start + _START_US
+    if seen.end_us < soon or any(start < other < soon for other in seen.starts):
+        return True
+    return any(since <= soon < until or start < since <= soon for since, until in stretches(seen, 1 << number))
+
+
+# -- it is heard and seen -----------------------------------------------------------------------------------------
+
+
+def _unnoticed(seen: Seen) -> str:
+    """At the end: an alarm of high priority that is active, and was not heard or is not seen."""
+    end = seen.end_us
+    since = max((new for new in _news(seen)), default=end)
+    if not seen.watch[-1][1] & high() or end < since + _START_US or end < seen.starts[-1] + _START_US:
+        return ""
+    bench = seen.bench
+    tones = [t_us for t_us, hz in bench.sounds if hz in _ALARM_HZ]
+    if not any(since - S <= t_us <= since + _HEARD_US for t_us in tones) or end - tones[-1] > _AGAIN_US:
+        return f"an alarm of high priority, of {since / S:.3f} s, that is not heard"
+    changes = sum(t_us > end - _LIGHT_US for t_us in bench.lights)
+    if changes < _CHANGES_S * _LIGHT_US // S:
+        return f"an alarm of high priority that is not seen: {changes} changes of the LED in {_LIGHT_US // S} s"
+    return ""
+
+
+def _news(seen: Seen) -> Iterator[int]:
+    """When an alarm of high priority came that was not there."""
+    before = 0
+    for t_us, active in seen.watch:
+        if active & ~before & high():
+            yield t_us
+        before = active
