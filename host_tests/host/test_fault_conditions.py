@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -106,6 +107,7 @@ def made(**changes: object) -> Seen:
     ("seen", "its_own"),
     [
         (made(refused=[1 * S, 9 * S]), "EEPROM_DEAD"),
+        (made(eeprom_since_us=300 * S), "EEPROM_DEAD"),
         (made(stall_pulses=1_000), "STALL"),
         (made(stall_pulses=1_000), "DRIVER_FAULT"),
         (made(adc={0: 1_200}), "OCCLUSION"),
@@ -125,6 +127,11 @@ def test_each_condition_has_its_alarm(seen: Seen, its_own: str) -> None:
         is_told = bool(its >> alarm & 1) or name in conditions.IN_DOUBT
         assert bool(conditions.silent(life, reference, seen, 0)) != is_told, name
         assert is_told or name != its_own
+
+
+def test_a_silent_eeprom_is_none_before_what_was_reserved_is_used_up() -> None:
+    for life, since_s in ((basal(), 335), (basal(60_000), 300), (replace(basal(), rates=[(0, 0)]), 0)):
+        assert not conditions.silent(life, made(), made(eeprom_since_us=since_s * S), 0)
 
 
 def test_a_loop_of_resets_and_what_was_done_have_their_alarms() -> None:

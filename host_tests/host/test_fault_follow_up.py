@@ -29,9 +29,9 @@ def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(firmware("guard").Guard, "run", lambda self, late: None)
 
 
-def four_times(life: Life) -> Callable[[Run], None]:
-    """From 30 s on the pump doses at four times its rate."""
-    rate = 4 * life.rates[0][1]
+def faster(life: Life, times: float = 4) -> Callable[[Run], None]:
+    """From 30 s on the pump doses at so many times its rate."""
+    rate = round(times * life.rates[0][1])
     return lambda run: run.at(30 * S, lambda board: setattr(run.app.dosing.schedule, "rate_at", lambda week_s: rate))
 
 
@@ -44,7 +44,7 @@ def followed(life: Life, plan: Callable[[Run], None]) -> tuple[Run, Seen, verdic
 
 def test_what_comes_late_is_judged(no_guard: None) -> None:
     life = basal(120_000)
-    run, seen, found = followed(life, four_times(life))
+    run, seen, found = followed(life, faster(life))
     assert seen.end_us >= LONGER_S * S
     assert seen.steps == run.board.train.steps() > 200
     assert sum(steps for *_, steps in seen.trains) == seen.steps
@@ -55,7 +55,7 @@ def test_a_pump_that_hangs_late_starts_again(no_guard: None) -> None:
     life = basal(120_000)
 
     def plan(run: Run) -> None:
-        four_times(life)(run)
+        faster(life)(run)
         run.at(400 * S, lambda board: board.hang())
 
     run, seen, _ = followed(life, plan)
@@ -71,7 +71,7 @@ def test_an_exception_that_comes_late_is_a_restart(no_guard: None) -> None:
         raise RuntimeError("late")
 
     def plan(run: Run) -> None:
-        four_times(life)(run)
+        faster(life)(run)
         run.at(400 * S, lambda board: setattr(run.app._executive._all[1], "run", fail))
 
     _, seen, _ = followed(life, plan)
@@ -85,3 +85,29 @@ def test_a_pump_that_does_not_run_ahead_is_not_followed() -> None:
     _, seen, found = followed(life, lambda run: None)
     assert seen.end_us < 242 * S
     assert found.kind == verdict.MASKED
+
+
+@pytest.mark.parametrize("times", [1.5, 4])
+@pytest.mark.parametrize("rate", [6_000, 36_000, 122_000])
+def test_an_error_that_lasts_is_unsafe_at_any_rate(rate: int, times: float, no_guard: None) -> None:
+    life = basal(rate)
+    _, seen, found = followed(life, faster(life, times))
+    assert found.kind == verdict.UNSAFE, found
+    assert seen.end_us < 6 * 3_600 * S
+
+
+def test_the_guard_finds_an_error_that_lasts() -> None:
+    life = basal(6_000)
+    assert followed(life, faster(life))[2].kind == verdict.DETECTED
+
+
+def test_an_error_that_has_ended_is_followed_and_lasts_not(no_guard: None) -> None:
+    life = basal(122_000)
+
+    def plan(run: Run) -> None:
+        faster(life, 2)(run)
+        run.at(100 * S, lambda board: setattr(run.app.dosing.schedule, "rate_at", lambda week_s: 122_000))
+
+    _, seen, found = followed(life, plan)
+    assert seen.end_us >= LONGER_S * S
+    assert "too fast" not in found.why, found

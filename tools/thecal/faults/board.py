@@ -101,6 +101,7 @@ class Branching:
         self.found: dict[int, Seen] = {}
         self._simulation = Simulation(self.plan, self.target)
         self._pipe: int | None = None  # of a child, to its parent
+        self._struck_us = 0
         self._bench = Bench(PumpConfig().steps_per_index, Random(0))
 
     def branch(self, number: int, at_ns: int, strike: board_faults.Fault) -> None:
@@ -133,6 +134,7 @@ class Branching:
         self._pipe = writes
         signal.alarm(_CHILD_S)
         self._bear_faults()
+        self._struck_us = self.target.now_ns() // 1_000
         strike(self.target)
 
     def _bear_faults(self) -> None:
@@ -188,6 +190,9 @@ class Branching:
         seen.ledger_steps = result.summary.ledger_steps
         if self.target.bench.motor.stalled:
             self._bench.stall_pulses = result.summary.step_pulses - result.summary.steps
+        bench = self.target.bench
+        if bench.i2c.held or bench.eeprom.address in bench.i2c.silent:
+            self._bench.eeprom_since_us = self._struck_us
         return self._with_steps(seen, self.plan.duration_ns)
 
 

@@ -13,6 +13,7 @@ from thecal.powercut.snapshot import S, module
 
 PRESSURE, BATTERY, LEVEL, DIE = range(4)
 _NEEDED_US = 7 * S  # refused for so long, a needed record has made the EEPROM dead: 5 s, looked at once a second
+_RESERVED_S = 60  # of flow, at most
 _EMPTY_US = 12 * S  # the level sensor's two readings, 4 s apart, and what a frame is late
 _STALL_INDICES = 2  # that are missing before a stall is found (docs/LIMITS.md); each start of the motor begins anew,
 _STALL_S = 3  # and it takes so many seconds of flow until that is looked at
@@ -47,7 +48,6 @@ def conditions(life: Life, reference: Seen, seen: Seen, must: int) -> list[Condi
     resets = max(0, len(seen.resets) - len(reference.resets))
     starts = 1 + resets + (life.kind == "stop for")
     lost = starts * _STALL_INDICES * bench.steps_per_index + _STALL_S * (life.peak_pl_s() // life.size_pl + 1)
-    refused = bench.refused
     is_empty = life.empty_us is not None and seen.end_us - life.empty_us > _EMPTY_US
     return [
         ("no alarm of " + ", ".join(module("alarms").codes(must)), must, bool(must)),
@@ -55,7 +55,7 @@ def conditions(life: Life, reference: Seen, seen: Seen, must: int) -> list[Condi
         (
             "the EEPROM refuses the ledger, without an alarm",
             mask(("EEPROM_DEAD",)),
-            bool(refused) and refused[-1] - refused[0] >= _NEEDED_US,
+            _is_refused(life, seen),
         ),
         (
             f"{bench.stall_pulses} pulses without motion, without an alarm",
@@ -69,6 +69,17 @@ def conditions(life: Life, reference: Seen, seen: Seen, must: int) -> list[Condi
         ),
         *_of_sensors(seen),
     ]
+
+
+def _is_refused(life: Life, seen: Seen) -> bool:
+    """Whether the EEPROM has refused the ledger for long enough: as noted, or as it was silent while more was to flow
+    than can have been reserved."""
+    refused, since_us = seen.bench.refused, seen.bench.eeprom_since_us
+    if since_us is None:
+        return bool(refused) and refused[-1] - refused[0] >= _NEEDED_US
+    flow_pl_s = min(rate for _, rate in life.rates) * 1_000 // 86_400
+    flowed_pl = flow_pl_s * (seen.end_us - since_us - _NEEDED_US) // S
+    return flowed_pl > _RESERVED_S * life.peak_pl_s() + 2 * life.size_pl
 
 
 def _of_sensors(seen: Seen) -> list[Condition]:

@@ -22,7 +22,7 @@ class Bench:
     it shows instead of the truth, adc_since_us: since when. rtc_quarters: of a degree Celsius, hot_since_us: since
     when. sounds: (true time, Hz); lights: true times of the LED's last changes. refused: true times at which a record
     of the ledger was refused, since one was last taken. noise: the share of readings of the EEPROM with a wrong bit;
-    rng: which.
+    rng: which. eeprom_since_us: from when to the end it was silent, where refused is not known: on the emulated board.
 
     unbooked, noted: starts that nobody ordered and that the EEPROM does not know yet, and how a run said that it ends:
     in registers that outlive a reset. is_loud: a start has sounded the buzzer for them, as no application could.
@@ -57,6 +57,7 @@ class Bench:
     x_bit: int | None = None
     word_bit: int | None = None
     refused: list[int] = field(default_factory=list)
+    eeprom_since_us: int | None = None
     stall_pulses: int = 0
     unbooked: int = 0
     noted: int | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from thecal.faults.conditions import silent
-from thecal.faults.disclosed import Steps, nothing, presses
+from thecal.faults.disclosed import AT_ONCE, Steps, nothing, presses
 from thecal.faults.follow_up import lasting_error
 from thecal.faults.life import Life
 from thecal.faults.pump import Seen
@@ -38,26 +38,38 @@ def usual_pl(life: Life) -> int:
     return life.size_pl + (_BEGIN_S + 2) * life.peak_pl_s()
 
 
-def excess_pl(life: Life, trains: Trains, end_us: int) -> int:
-    """The most by which delivery exceeded the demand in any stretch of time, pL. Within a train both are even, so its
-    first and its last step are looked at."""
+def excess_pl(life: Life, trains: Trains, end_us: int, since_us: int = 0) -> int:
+    """The most by which delivery exceeded the demand in any stretch of time since then, pL."""
+    return max((above for _, above in _rises(life, trains, end_us, since_us)), default=0)
+
+
+def _rises(life: Life, trains: Trains, end_us: int, since_us: int) -> Iterator[tuple[int, int]]:
+    """(time, by how much delivery less demand is above its lowest so far). Within a train both are even, so its first
+    and its last step are looked at."""
     size = life.size_pl
     made = 0
-    behind = most = 0  # delivered less demanded, at its lowest so far; and the highest rise above it
+    lowest = -life.demanded_pl(since_us)
+    for begin, gap, steps in _short(trains):
+        last = begin + gap * (steps - 1)
+        if last < since_us:
+            continue
+        before = max(0, -(-(since_us - begin) // max(gap, 1)))
+        first = begin + gap * before
+        for steps_more, t_us in ((0, first), (1, first), (steps - before, last)):
+            ahead = (made + steps_more) * size - life.demanded_pl(t_us)
+            lowest = min(lowest, ahead)
+            yield t_us, ahead - lowest
+        made += steps - before
+    ahead = made * size - life.demanded_pl(end_us)
+    yield end_us, ahead - min(lowest, ahead)
 
-    def look(steps: int, t_us: int) -> None:
-        nonlocal behind, most
-        ahead = steps * size - life.demanded_pl(t_us)
-        behind = min(behind, ahead)
-        most = max(most, ahead - behind)
 
+def _short(trains: Trains) -> Iterator[tuple[int, int, int]]:
+    """The same steps in trains of a second at most."""
     for begin, gap, steps in trains:
-        look(made, begin)
-        look(made + 1, begin)
-        made += steps
-        look(made, begin + gap * (steps - 1))
-    look(made, end_us)
-    return most
+        most = max(1, S // max(gap, 1))
+        for done in range(0, steps, most):
+            yield begin + gap * done, gap, min(most, steps - done)
 
 
 def _by_second(trains: Trains, end_us: int) -> list[int]:
@@ -108,11 +120,17 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = noth
 
 
 def _too_much(life: Life, seen: Seen, excess: int, most: Steps) -> str:
-    """What was delivered beyond the demand, against what is disclosed."""
+    """What was delivered beyond the demand, against what is disclosed: at most so much, and once only. When the guard
+    must have found it, nothing more comes."""
     disclosed_pl = most(life) * life.size_pl
     if excess > disclosed_pl:
         return f"{excess / 1_000:,.1f} nL beyond the demand, {disclosed_pl / 1_000:,.1f} nL disclosed"
-    return ""
+    if not excess or most not in AT_ONCE:
+        return ""
+    usual = usual_pl(life)
+    found = _FOUND_US + next(t_us for t_us, above in _rises(life, seen.trains, seen.end_us, 0) if above > usual)
+    again = excess_pl(life, seen.trains, seen.end_us, found) - usual
+    return f"{again / 1_000:,.1f} nL beyond the demand after {found / S:.3f} s, when it is found" if again > 0 else ""
 
 
 def _runs_again(life: Life, seen: Seen) -> str:
