@@ -62,14 +62,23 @@ def test_lives_of_every_kind_are_drawn() -> None:
 
 def test_the_lives_reach_what_runs_between_two_resets() -> None:
     """What they do not reach are operations: programming, calibration, refill, bridge, trial, priming."""
-    reached: set[str] = set()
-    for number in range(40):
-        reached |= set(known_life(3, 0, number).calls)
+    reached = {name for _, name, _ in campaign.first_calls(1)}
     for name in ("dosing", "cascade", "ledger", "supervisor", "executive", "wallclock", "bolus_flow"):
         missing = [
             function for function in calls.functions() if function.startswith(f"{name}.") and function not in reached
         ]
         assert len(missing) <= _NOT_REACHED.get(name, 0), missing
+
+
+def test_every_function_that_the_first_lives_call_fails_at_its_first_call() -> None:
+    wanted = campaign.first_calls(1)
+    assert len(wanted) == 3 * len({name for _, name, _ in wanted}) > 1_000
+    assert 2 * len(wanted) < campaign.share(200_000, "calls")
+    for turn in (0, 1, 700):
+        life, name, error = wanted[turn]
+        case = try_one("calls", 1, *divmod(2 * turn, campaign.PACKAGE))
+        assert case.what == f"{error.__name__} at the 1. of {name}"
+        assert case.life == known_life(1, *divmod(life, campaign._LIVES)).life.kind
 
 
 # What an operator, a loss of the clock or a reset calls.

@@ -9,7 +9,7 @@ from random import Random
 
 from thecal.faults.calls import called, counted
 from thecal.faults.follow_up import until_s
-from thecal.faults.kinds import KINDS
+from thecal.faults.kinds import CALL_ERRORS, KINDS, failing
 from thecal.faults.lives import draw
 from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run, Seen
@@ -19,6 +19,7 @@ from thecal.powercut.quick import quick_examine
 
 PACKAGE = 200  # injections
 _LIVES = 10  # of a package
+_SYSTEMATIC = 40  # lives, whose functions all fail at their first call
 _LINES_MAX = 20  # unsafe ones told in words, of one package
 
 
@@ -54,12 +55,32 @@ _known = lru_cache(maxsize=2 * _LIVES)(known_life)
 
 def try_one(kind: str, seed: int, package: int, number: int) -> Case:
     """One injection; it follows from these four alone."""
-    known = _known(seed, package, number % _LIVES)
-    rng = Random(f"{kind} {seed}:{package}:{number}")
-    planned = KINDS[kind][0](known, rng)
+    known, planned = _planned(kind, seed, package, number)
     seen = lead(known, planned, f"{kind} {seed}:{package}:{number}")
     verdict = judge(known.life, known.seen, seen, planned.must, planned.most)
     return Case(f"{kind}:{package}:{number}", planned.what, known.life.kind, verdict)
+
+
+def _planned(kind: str, seed: int, package: int, number: int) -> tuple[Known, Planned]:
+    """Every other one of the first exceptions at calls is one of first_calls(); all else is drawn at random."""
+    turn, is_drawn = divmod(package * PACKAGE + number, 2)
+    if kind == "calls" and not is_drawn and turn < len(first_calls(seed)):
+        life, name, error = first_calls(seed)[turn]
+        return _known(seed, *divmod(life, _LIVES)), failing(name, 1, error)
+    known = _known(seed, package, number % _LIVES)
+    return known, KINDS[kind][0](known, Random(f"{kind} {seed}:{package}:{number}"))
+
+
+@lru_cache(maxsize=1)
+def first_calls(seed: int) -> list[tuple[int, str, type[Exception]]]:
+    """(life, function, error): each function that one of the first lives calls, in the first that does, with each of
+    the errors. The lives are numbered over the packages."""
+    found: dict[str, int] = {}
+    for life in range(_SYSTEMATIC):
+        for name in known_life(seed, *divmod(life, _LIVES)).calls:
+            found.setdefault(name, life)
+    by_life = sorted((life, name) for name, life in found.items())
+    return [(life, name, error) for life, name in by_life for error in CALL_ERRORS]
 
 
 def lead(known: Known, planned: Planned, seed: str) -> Seen:

@@ -55,7 +55,7 @@ _STATE = (
     "app.guard._evidence.permitted",
 )
 _STATE_BITS = (2, 12, memory.BITS)
-_CALL_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
+CALL_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
 
 
 def _in_lines(rng: Random) -> int:
@@ -102,8 +102,12 @@ def calls(known: Known, rng: Random) -> Planned:
     """A function raises when it is called."""
     name = rng.choice(sorted(known.calls))
     number = rng.choice((1, known.calls[name], rng.randint(1, known.calls[name])))
-    error = rng.choice(_CALL_ERRORS)
-    again = rng.random() < 0.2
+    error = rng.choice(CALL_ERRORS)
+    return failing(name, number, error, rng.random() < 0.2)
+
+
+def failing(name: str, number: int, error: type[Exception], again: bool = False) -> Planned:
+    """A function raises at its number-th call; again: and at each call that follows."""
 
     def act() -> None:
         raise error("injected")
