@@ -176,6 +176,16 @@ def test_a_silence_that_begins_now_hides_no_wrong_bit(name: str) -> None:
         assert [hz for hz, _ in pump.seconds(4)] == [*ALARM[HIGH], 0], (name, bit)
 
 
+@pytest.mark.requirement("F11", "R28")
+@pytest.mark.parametrize("name", ["silent_s", "_since_s", "_seal"])
+def test_without_an_alarm_the_time_begins_anew(name: str) -> None:
+    """One that was active before, behind one of higher priority, sounds an interval after it is the highest."""
+    pump = flipped(active(None, 5), f"signals.{name}", 7)
+    pump.second()
+    pump.alarm(HIGH, fresh=False)
+    assert pump.tones(EVERY_S[HIGH] + 5) == {EVERY_S[HIGH] - 1: ALARM[HIGH]}
+
+
 @pytest.mark.requirement("F11", "R31")
 @pytest.mark.parametrize("bit", BITS)
 @pytest.mark.parametrize("priority", [HIGH, MEDIUM])
