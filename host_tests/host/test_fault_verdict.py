@@ -245,27 +245,3 @@ def test_a_slow_pump_that_runs_in_a_stop_is_unsafe_within_the_bound() -> None:
     found = verdict.judge(life, reference, seen, 0, disclosed.sums)
     assert found.kind == verdict.UNSAFE
     assert found.excess_pl <= disclosed.sums(life) * life.size_pl
-
-
-@pytest.mark.parametrize("most", [disclosed.sums, disclosed.word])
-def test_what_the_guard_must_have_found_does_not_go_on(most: disclosed.Steps) -> None:
-    """A stray command word is one word: the same steps in more than a period are none."""
-    life = basal(480_000)
-    reference, seen = Run(life).lead(), Run(life).lead()
-    usual = seen.trains
-    seen.trains = sorted([*usual, (100 * S + 7, 20_000, 50)])
-    assert verdict.judge(life, reference, seen, 0, most).kind == verdict.UNDETECTED
-    seen.trains = sorted([*usual, (100 * S + 7, 200_000, 50)])
-    found = verdict.judge(life, reference, seen, 0, most)
-    assert found.kind == verdict.UNSAFE
-    assert "when it is found" in found.why
-    assert verdict.judge(life, reference, seen, 0, disclosed.leap).why != found.why
-
-
-def test_the_excess_since_a_time_leaves_out_what_was_before() -> None:
-    life = basal(480_000)
-    trains = [(10 * S, S, 20), (50 * S, 1, 3)]
-    assert verdict.excess_pl(life, trains, 60 * S) > 20 * life.size_pl - life.demanded_pl(30 * S)
-    assert verdict.excess_pl(life, trains, 60 * S, 29 * S) <= 3 * life.size_pl
-    assert verdict.excess_pl(life, trains, 60 * S, 50 * S) == 3 * life.size_pl
-    assert verdict.excess_pl(life, trains, 60 * S, 51 * S) == 0
