@@ -107,7 +107,7 @@ class Board:
         self._drive = Pin(_DRIVE, Pin.OUT, value=0)
         self._driven = 0  # what DRIVE was told
         self._cut = False
-        Pin(_DIR, Pin.OUT, value=0)
+        self._dir = Pin(_DIR, Pin.OUT, value=0)  # forward, and never told anything else (R16)
         self._led = Pin(_LED, Pin.OUT, value=0)
         self._buzzer = None  # machine.PWM while it sounds
         Pin(_BUZZER, Pin.OUT, value=0)
@@ -197,9 +197,9 @@ class Board:
 
     # -- what the self-test reads back ------------------------------------------------------------------------
 
-    def drive_follows(self):
-        """Whether the DRIVE pad has the level it was told."""
-        return self._drive.value() == self._driven
+    def outputs_follow(self):
+        """Whether the pads of DRIVE and DIR have the levels they were told (R16)."""
+        return self._drive.value() == self._driven and self._dir.value() == 0
 
     def step_low(self):
         """Whether the STEP pad is low, as it is between trains."""

@@ -27,12 +27,13 @@ def run():
     watchdog.restart()
 
 
+watchdog.safe_outputs()  # boot.py has done so; but nobody has checked boot.py yet
 watchdog.arm()
 # On CPython (no root) the sources themselves are the image.
 _fault = image.fault(image.IMAGE_ROOT) if image.IMAGE_ROOT is not None else None
-if _fault is None:
-    run()
-else:
-    # Nothing of the application has run, the outputs are safe: the board waits at the REPL for the next `make flash`.
+if _fault is not None:
+    # Nothing of the application has run, the outputs are safe: main.py calls, and the board waits at the REPL for the
+    # next `make flash`.
     watchdog.disarm()
-    print("thecal: the image is damaged, the pump does not start. " + _fault)
+    raise RuntimeError("the image is damaged. " + _fault)
+run()

@@ -100,7 +100,7 @@ class SelfTest:
             (RAM, lambda: march(self.buffer, 0, _BUFFER)),
             (EEPROM, self._eeprom),
             (WATCHDOG, lambda: watchdog_bites and board.watchdog_armed()),
-            (OUTPUTS, lambda: board.drive_follows() and board.step_low()),
+            (OUTPUTS, lambda: board.outputs_follow() and board.step_low()),
             (BUZZER, board.tone_works),
             (BUTTON, lambda: not (self._held and board.button_down())),
             (BATTERY, self._battery),
@@ -210,7 +210,7 @@ class SelfTest:
     def _read_back(self):
         """The test that fails, or -1."""
         board = self._app.board
-        if not board.drive_follows():
+        if not board.outputs_follow():
             return OUTPUTS
         return _PASSED if board.watchdog_armed() else WATCHDOG
 

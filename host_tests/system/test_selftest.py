@@ -90,6 +90,7 @@ BROKEN: dict[str, tuple[str, Break]] = {
     "eeprom: diary": ("eeprom", unreadable(layout.DIARY_FIRST)),
     "watchdog": ("watchdog", attribute("broken", "watchdog_off", value=True)),
     "DRIVE stuck high": ("outputs", attribute("broken", "pins", value={pins.DRIVE: True})),
+    "DIR stuck high": ("outputs", attribute("broken", "pins", value={pins.DIR: True})),
     "STEP stuck high": ("outputs", attribute("broken", "pins", value={pins.STEP: True})),
     "buzzer": ("buzzer", attribute("broken", "pwm", value=True)),
     "button": ("button", attribute("sensors", "dose_button", value=True)),

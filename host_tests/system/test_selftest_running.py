@@ -109,6 +109,7 @@ def test_the_volume_of_a_step_is_the_guards_too_and_the_self_test_finds_it_all_t
     [
         ("watchdog", attribute("broken", "watchdog_off", value=True)),
         ("outputs", attribute("broken", "pins", value={pins.DRIVE: False})),
+        ("outputs", attribute("broken", "pins", value={pins.DIR: True})),
     ],
 )
 def test_outputs_and_watchdog_are_read_back_every_five_seconds(

@@ -185,10 +185,10 @@ class Board:
         self.advance(WATCHDOG_US)
 
     @staticmethod
-    def drive_follows() -> bool:
+    def outputs_follow() -> bool:
         return True
 
-    step_low = watchdog_armed = tone_works = drive_follows
+    step_low = watchdog_armed = tone_works = outputs_follow
 
     def unbooked(self) -> int:
         return self._unbooked
