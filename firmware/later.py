@@ -30,6 +30,7 @@ _PARTS = (
     (("help",), ("guide",), None),
 )
 _KEPT_MS = const(60_000)
+_TIDY_MS = const(1_000)
 
 
 class Part:
@@ -71,6 +72,7 @@ class Later:
         self._loaded = 0  # modules that come with the pump
         self._parts = [Part(*row) for row in _PARTS]
         self._pending = None  # pending.Pending; tidy() needs it
+        self._tidied_at = 0  # ticks_ms
 
     def work(self):
         """Load the next module that comes with the pump; the last call gives the console its commands. Whatever an
@@ -114,10 +116,13 @@ class Later:
                 part.forget()
 
     def tidy(self):
-        """Watch over what is staged. While no command is under way, forget a part that was not used for a minute,
-        unless something is staged in it."""
+        """Once a second: watch over what is staged; while no command is under way, forget a part that was not used for
+        a minute, unless something is staged in it."""
         board = self._app.board
         now = board.ticks_ms()
+        if 0 <= board.ticks_diff(now, self._tidied_at) < _TIDY_MS:
+            return
+        self._tidied_at = now
         self._pending.watch(self._parts, now)  # pyright: ignore[reportOptionalMemberAccess]
         if not self._app.console.idle:
             return

@@ -73,6 +73,7 @@ def test_only_a_command_about_it_begins_the_time_anew() -> None:
         pump.ask("status")
     assert alarms(pump) == "input_pending"
     pump.ask("program stage drug morphine")
+    pump.run(1)
     assert alarms(pump) == "none"
     pump.run(290)
     assert alarms(pump) == "none"
