@@ -14,7 +14,6 @@ from thecal.faults import memory
 HALF_MS = {HIGH: 250, MEDIUM: 1_000}
 SETTLED_MS = 2_000
 BITS = range(memory.BITS)
-Prepared = Callable[[], Recorder]
 
 
 class Changed(Recorder):
@@ -37,8 +36,11 @@ class Changed(Recorder):
         return -1
 
 
+Prepared = Callable[[], Changed]
+
+
 def active(priority: str | None, after_s: int, late_ms: int = 0) -> Prepared:
-    def prepared() -> Recorder:
+    def prepared() -> Changed:
         pump = Changed()
         pump.alarm(priority, fresh=priority in ALARM)
         pump.seconds(3)
@@ -51,7 +53,7 @@ def active(priority: str | None, after_s: int, late_ms: int = 0) -> Prepared:
 
 
 def silenced(priority: str, after_s: int) -> Prepared:
-    def prepared() -> Recorder:
+    def prepared() -> Changed:
         pump = active(priority, 10)()
         pump.signals.silence(priority)
         pump.seconds(after_s)
@@ -61,7 +63,7 @@ def silenced(priority: str, after_s: int) -> Prepared:
 
 
 def under_test(after_s: int) -> Prepared:
-    def prepared() -> Recorder:
+    def prepared() -> Changed:
         pump = Changed()
         pump.seconds(2)
         pump.signals.test(None)
@@ -81,7 +83,7 @@ def flips(prepared: Prepared) -> list[tuple[str, int]]:
 INTEGERS = ["silent_s", "sounded_s", "_since_s", "_seal", "_hz", "_lit", "_toggle_at"]
 
 
-def flipped(prepared: Prepared, path: str, bit: int) -> Recorder:
+def flipped(prepared: Prepared, path: str, bit: int) -> Changed:
     pump = prepared()
     (leaf,) = [leaf for group in memory.leaves(pump.signals, "signals").values() for leaf in group if leaf.path == path]
     old = memory._get(leaf)
