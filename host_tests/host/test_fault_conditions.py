@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from fault_controls import idle
 
 from thecal.faults import conditions, kinds_parts, lives, verdict
 from thecal.faults.follow_up import until_s
@@ -74,9 +75,10 @@ def test_without_its_watcher_a_condition_is_unsafe(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen, found = judged(strike, needs_s)
+    task = {"pressure": "keep", "reservoir": "level"}.get(module, module)
     assert found.kind == verdict.DETECTED, found
     assert seen.alarms >> getattr(ALARMS, alarm) & 1
-    monkeypatch.setattr(getattr(firmware(module), cls), watcher, lambda self, *more: None)
+    monkeypatch.setattr(getattr(firmware(module), cls), watcher, idle(task))
     _, found = judged(strike, needs_s)
     assert found.kind == verdict.UNSAFE, found
     assert alarm in found.why
@@ -90,7 +92,7 @@ def test_what_needs_no_alarm_is_not_asked_for(strike: Strike) -> None:
 
 
 def test_what_is_too_short_to_be_found_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firmware("temperature").Temperature, "sense", lambda self, late: None)
+    monkeypatch.setattr(firmware("temperature").Temperature, "sense", idle("temperature"))
     assert judged(adc(3, 0), at_s=212)[1].kind != verdict.UNSAFE
     assert judged(adc(3, 0), at_s=205)[1].kind == verdict.UNSAFE
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+from fault_controls import idle
 
 from thecal.faults import disclosed, lives, verdict
 from thecal.faults.follow_up import LONGER_S, until_s
@@ -26,7 +27,7 @@ def basal(rate: int) -> Life:
 
 @pytest.fixture
 def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firmware("guard").Guard, "run", lambda self, late: None)
+    monkeypatch.setattr(firmware("guard").Guard, "run", idle("guard"))
 
 
 def faster(life: Life, times: float = 4) -> Callable[[Run], None]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fault_controls import idle
 
 from thecal.faults import disclosed, lives, verdict
 from thecal.faults.life import MONDAY, Life
@@ -53,7 +54,7 @@ def test_an_alarm_that_stands_is_safe() -> None:
 def test_an_alarm_that_stops_nothing_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(firmware("app").App, "mode", lambda self: firmware("dosing").ON)
     assert judged(diag).kind == verdict.DETECTED  # the guard cuts DRIVE
-    monkeypatch.setattr(firmware("guard").Guard, "run", lambda self, late: None)
+    monkeypatch.setattr(firmware("guard").Guard, "run", idle("guard"))
     monkeypatch.setattr(firmware("guard").Guard, "permit", lambda self, *ordered: None)
     found = judged(diag)
     assert found.kind == verdict.UNSAFE
@@ -64,6 +65,7 @@ def test_an_alarm_that_goes_by_itself_is_unsafe() -> None:
     def lose(app: Any) -> None:
         app.board.bench.diag = False
         app.alarms.active = app.alarms.present = 0
+        app.alarms._ended = app.alarms._absent = ~0
 
     found = judged(later(lose))
     assert found.kind == verdict.UNSAFE

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fault_controls import idle
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ def test_without_the_guard_a_wrong_count_is_unsafe(monkeypatch: pytest.MonkeyPat
 
     reference = Run(life).lead()
     assert verdict.judge(life, reference, Run(life, strike).lead(), 0, disclosed.count).kind == verdict.DETECTED
-    monkeypatch.setattr(firmware("guard").Guard, "run", lambda self, late: None)
+    monkeypatch.setattr(firmware("guard").Guard, "run", idle("guard"))
     found = verdict.judge(life, reference, Run(life, strike).lead(), 0, disclosed.count)
     assert found.kind == verdict.UNSAFE, found
     assert found.excess_pl > 50 * life.size_pl
@@ -173,7 +174,7 @@ def test_a_bit_of_what_is_left_of_a_stop_does_not_end_it() -> None:
 
 def test_without_the_guard_a_stop_that_ends_early_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
     guard = firmware("guard").Guard
-    monkeypatch.setattr(guard, "run", lambda self, late: None)
+    monkeypatch.setattr(guard, "run", idle("guard"))
     monkeypatch.setattr(guard, "permit", lambda self, *ordered: None)
     stop, safe = typed(480_000, "stop"), held(480_000, LEDGER.SAFE)
     for life, strike in ((stop, flip_state(2)), (safe, flip_state(1))):  # both look like a timed stop that is over
