@@ -185,10 +185,11 @@ class Alarms:
 
     def hold(self):
         """Once a second: whether `active` and `present` are what was written to them. If not, what either copy has is
-        active or present from now on."""
+        active or present from now on, and an alarm that only one of them has is new: it sounds."""
         active, present = ~self._ended, ~self._absent
         if self.active == active and self.present == present:
             return True
+        self._fresh |= self.active ^ active
         self.active = (self.active | active) & _ALL
         self.present = (self.present | present) & _ALL
         self._ended = ~self.active

@@ -53,6 +53,22 @@ def test_every_bit_is_found_and_what_either_copy_has_is_there(name: str, active:
         assert found.hold()  # said once
 
 
+@pytest.mark.requirement("F11", "R26", "R28")
+@pytest.mark.parametrize("name", COPIES[:2])
+@pytest.mark.parametrize("alarm", range(len(TABLE)), ids=lambda alarm: TABLE[alarm][0])
+def test_an_alarm_that_only_one_copy_has_sounds_and_no_other(name: str, alarm: int) -> None:
+    found = made()
+    flip(found, name, alarm)
+    found.hold()
+    assert found.take_fresh() == (TABLE[alarm][1] != alarms.LOW)
+    assert not found.take_fresh()
+    found = made(STALL)
+    found.take_fresh()
+    found.present ^= 1 << alarm
+    assert not found.hold()
+    assert not found.take_fresh()
+
+
 @pytest.mark.requirement("F11", "R28")
 @pytest.mark.parametrize("name", COPIES[:2])
 def test_no_record_forgets_a_latch_before_it_is_found(name: str) -> None:
