@@ -56,11 +56,12 @@ def test_the_motor_is_unpowered_from_reset_until_the_application_is_ready(board:
 @pytest.mark.requirement("F12")
 def test_noise_from_the_first_instant_of_boot_never_reaches_a_repl(board: Pump) -> None:
     """Beside the starts of test_starts.py, all of which are flooded: a pump that is flooded as it goes on."""
-    quiet = on_twin(PLAN)
-    pump = board(make_bench(PLAN), seed=1)
+    plan = scenario(continuous("10 mL/day"), "20 s")
+    quiet = on_twin(plan)
+    pump = board(make_bench(plan), seed=1)
     rng = Random(1)
-    run = Simulation(PLAN, pump)
-    for tick in range(0, 12_000, 20):
+    run = Simulation(plan, pump)
+    for tick in range(0, 8_000, 20):
         data = bytes(rng.choices(b"\x01\x02\x03\x04\x05", k=8)) if tick < 5_000 else noise(rng, 200)
         pump.at(tick * 1_000_000, lambda data=data: pump.send(data))
     result = run.run(lambda share: None)
@@ -94,7 +95,7 @@ class Damaged:
     """A pump that must not start, 8 s after its power-on: motor off, buzzer and LED on (R25)."""
 
     def __init__(self, image: Path, flash: bytes, service: bool = False) -> None:
-        self.bench = make_bench(PLAN)
+        self.bench = make_bench(plan)
         self.output = bytearray()
         self.high: list[int] = []  # when DRIVE rose
         self.pump = EmulatedBoard(self.bench, image, flash, service)

@@ -28,7 +28,7 @@ def test_a_host_that_takes_a_packet_a_second_starves_neither_watchdog_nor_motor(
 
 
 @pytest.mark.requirement("F11", "R27", "I9")
-@pytest.mark.parametrize("after_bite_ms", [350, 500, 700, 1_000])
+@pytest.mark.parametrize("after_bite_ms", [350, 1_000])
 def test_a_second_hang_while_the_pump_starts_is_bitten_too(after_bite_ms: int, board: Pump) -> None:
     pump = board(make_bench(PLAN), seed=1)
     bites: list[int] = []

@@ -13,7 +13,7 @@ from support import S, check_exact, continuous, flex, on_twin, scenario
 from thecal.demand import demanded_nl
 from thecal.programming import firmware
 
-DAYS = int(os.environ.get("DRIFT_DAYS", "21"))
+DAYS = int(os.environ.get("DRIFT_DAYS", "10"))
 
 PRIMES = (1_009, 7_919, 24_989, 25_013, 104_729, 999_983)
 STEPS_PL = st.one_of(st.integers(1_000, 1_000_000), st.sampled_from(PRIMES))
@@ -113,7 +113,7 @@ def test_a_hang_ends_in_a_watchdog_reset_that_costs_two_steps_at_most(rate: int,
 
 
 @pytest.mark.requirement("F1", "R01")
-def test_three_weeks_without_drift() -> None:
+def test_ten_days_without_drift() -> None:
     """Of the whole pump. `make bench` and DRIFT_DAYS=90 take it through 90 days, which take ten minutes."""
     plan = scenario(continuous("123457 nL/day"), f"{DAYS} d", pump={"pl_per_step": 24_989, "reservoir": "40 mL"})
     result = on_twin(plan)

@@ -15,7 +15,7 @@ from therapy_oracle_replay import Act, Case, replay
 from therapy_oracle_rules import Patient, Rx, Scheduled
 from therapy_oracle_strategies import lives
 
-EXAMPLES = int(os.environ.get("THERAPY_EXAMPLES", "15"))  # a few hundred find more, and take minutes
+EXAMPLES = int(os.environ.get("THERAPY_EXAMPLES", "10"))  # a few hundred find more, and take minutes
 DAYS = int(os.environ.get("THERAPY_DAYS", "3"))
 WEEKS = int(os.environ.get("THERAPY_LONG_EXAMPLES", "1"))
 
