@@ -95,7 +95,7 @@ class Damaged:
     """A pump that must not start, 8 s after its power-on: motor off, buzzer and LED on (R25)."""
 
     def __init__(self, image: Path, flash: bytes, service: bool = False) -> None:
-        self.bench = make_bench(plan)
+        self.bench = make_bench(PLAN)
         self.output = bytearray()
         self.high: list[int] = []  # when DRIVE rose
         self.pump = EmulatedBoard(self.bench, image, flash, service)
