@@ -22,12 +22,14 @@ def start(app):
     app.frame = app.board.ticks_ms()
     start_ms = app.board.ticks_diff(app.frame, app.began) + _BOOT_MS + app.resets.extra_ms
     _, exact, assumed, last_day, last_second = app.records.recovered
+    behind = 0  # seconds, of the RTC
     if app.ledger.alarms & 1 << alarms.RTC_LOST:
         now = None  # only an operator makes the clock believed again
     elif now is not None:
         since = civil.seconds_between(last_day, last_second, *now)
         if since < -_BEHIND_MAX_S or (exact and since > _HANG_MAX_S):
-            now = None  # time does not go back, nor a reset take that long: the RTC has moved by itself (R49)
+            now = None  # time does not go back, nor a reset take that long: a clock has moved by itself (R49)
+            behind = max(0, -since)
     day, second = now if now is not None else (last_day, last_second)
     app.dosing.set_time(day, second)
     app.resets.count(day, second)
@@ -39,7 +41,7 @@ def start(app):
     app.board.mark(resets.PASSED)
     if assumed:
         app.log.log("assumed", steps=assumed, volume_nl=assumed * app.cascade.pl_per_step // 1_000)
-    ended = _take_up_stop(app, day, second)
+    ended = _take_up_stop(app, day, second, behind)
     app.schedule()
     if app.mode() != OFF:  # by an alarm that stops delivery too
         since = (last_day, last_second) if exact and now is not None else None
@@ -102,14 +104,21 @@ def _raise_alarms(app, found, clock_lost):
         app.alarms.raise_(alarm)
 
 
-def _take_up_stop(app, day, second):
-    """A stop goes on; a timed one may have ended meanwhile: returns when, as (day, second), else None."""
+def _take_up_stop(app, day, second, behind):
+    """A stop goes on; a timed one may have ended meanwhile: returns when, as (day, second), else None. behind: seconds
+    that the RTC is behind; it may be right, and then a timed stop lasts so much longer, though no longer than it still
+    had to last when the newest record was written."""
     state = app.ledger
     if not app.records.recovered[0]:
         return None
     if state.state == ledger.PAUSED:
-        left = app.operations.until(state.stop_day, state.stop_second, day, second)
-        app.stop_left = max(0, min(left, 3_600))
+        until = app.operations.until
+        left = until(state.stop_day, state.stop_second, day, second)
+        if behind:
+            left = max(left, min(left + behind, until(state.stop_day, state.stop_second, *app.ledger.recorded)))
+        app.stop_left = left = max(0, min(left, 3_600))
+        if behind:
+            state.stop_day, state.stop_second = civil.shifted(day, second, left)
         if not app.stop_left:
             state.state = ledger.RUNNING
             app.log.log("stop_end")

@@ -192,6 +192,17 @@ def test_no_bit_of_what_is_left_of_a_stop_ends_it(life: lives.Life, bit: int) ->
     assert found.kind != verdict.UNSAFE, found
 
 
+@pytest.mark.parametrize("leap_s", [21, 92, 199, 331, 542])
+def test_a_leap_of_the_processors_clock_ends_no_timed_stop(leap_s: int) -> None:
+    """The pump's seconds are ahead then, and the reset that follows finds the RTC behind them."""
+
+    def strike(app: Any) -> None:
+        app.board.bench.ticks_base += leap_s * 1_000
+
+    found = flipped(typed(480_000, "stop for 10 min", 600), strike, 100, 660)
+    assert found.kind == verdict.DETECTED, found
+
+
 # -- what the verdict asks for ------------------------------------------------------------------------------------
 
 

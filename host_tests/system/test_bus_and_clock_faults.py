@@ -190,6 +190,24 @@ def test_an_rtc_that_has_moved_when_a_hang_ends_is_lost_in_either_direction(by: 
         assert alarms(result)[0][1] < 115
 
 
+@pytest.mark.requirement("R49", "R15")
+@pytest.mark.parametrize(
+    ("by", "reset"),
+    [(by, {"do": "hang"}) for by in (-50, -200, -86_400 * 365)]
+    + [(by, {"do": "power_cut", "for": "5 s"}) for by in (-200, -86_400 * 365)],
+)
+def test_an_rtc_set_back_ends_a_timed_stop_neither_early_nor_later_than_its_whole_length(
+    by: int, reset: dict[str, Any]
+):
+    """Which of the two clocks is right, nobody can tell."""
+    stop = {"at": "30 s", "do": "command", "line": "stop for 10 min"}
+    result = run("15 min", stop, *_jump("99 s", by), {"at": "100 s", **reset})
+    assert result.summary.alarms_active == ["rtc_lost"]
+    resumed_s = min(t for t in result.step_times_ns if t > 40 * S) / S
+    assert 630 - 5 <= resumed_s - min(-by, 75) <= 640
+    assert result.summary.state == "dosing"
+
+
 @pytest.mark.requirement("R49", "I6")
 @pytest.mark.parametrize("by", [-7_200, -60, 60, 7_200])
 @pytest.mark.parametrize("reset", [{"do": "power_cut", "for": "1 s"}, {"do": "hang"}])

@@ -16,6 +16,7 @@ from thecal.powercut.snapshot import S, module
 
 MASKED, DETECTED, UNDETECTED, UNSAFE = CLASSES = ("masked", "detected", "undetected", "unsafe")
 _BEGIN_S = 2  # an order for a bolus counts from when it is given; it flows within so many seconds
+_WAITS_S = 5  # docs/CONSOLE.md, eeprom_dead
 # Within a second of the first step the guard has cut DRIVE; the clock of a timed stop may be so much ahead.
 _FOUND_US, _EARLY_US = 2 * S, 4 * S
 
@@ -32,10 +33,15 @@ class Verdict(NamedTuple):
     undercount: int
 
 
-def usual_pl(life: Life) -> int:
+def usual_pl(life: Life, seen: Seen | None = None) -> int:
     """By how much delivery may hang behind the demand, and then be less behind it: a step, two control periods, and the
-    time in which a bolus begins."""
-    return life.size_pl + (_BEGIN_S + 2) * life.peak_pl_s()
+    time in which a bolus begins. If the EEPROM was silent, a step may also have waited for the record that covers it,
+    until the EEPROM was called dead."""
+    usual = life.size_pl + (_BEGIN_S + 2) * life.peak_pl_s()
+    bench = seen.bench if seen else None
+    if bench and (bench.eeprom_until_us or bench.eeprom_since_us is not None):
+        usual += min(life.size_pl, _WAITS_S * life.peak_pl_s())
+    return usual
 
 
 def excess_pl(life: Life, trains: Trains, end_us: int, since_us: int = 0) -> int:
@@ -100,7 +106,7 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = noth
     """must: mask of alarms of which one must have come, by what was done to the pump; 0: none. most: the disclosed
     maximum of that, in steps."""
     life = life.as_it_went(seen.begun, seen.heard, bool(seen.alarms >> module("alarms").RTC_LOST & 1))
-    excess = max(0, excess_pl(life, seen.trains, seen.end_us) - usual_pl(life))
+    excess = max(0, excess_pl(life, seen.trains, seen.end_us) - usual_pl(life, seen))
     undercount = max(0, seen.steps - seen.ledger_steps)
     new = seen.alarms & ~reference.alarms
     notes = sorted((seen.faults - reference.faults).keys())
@@ -127,7 +133,7 @@ def _too_much(life: Life, seen: Seen, excess: int, most: Steps) -> str:
         return f"{excess / 1_000:,.1f} nL beyond the demand, {disclosed_pl / 1_000:,.1f} nL disclosed"
     if not excess or most not in AT_ONCE:
         return ""
-    usual = usual_pl(life)
+    usual = usual_pl(life, seen)
     found = _FOUND_US + next(t_us for t_us, above in _rises(life, seen.trains, seen.end_us, 0) if above > usual)
     again = excess_pl(life, seen.trains, seen.end_us, found) - usual
     return f"{again / 1_000:,.1f} nL beyond the demand after {found / S:.3f} s, when it is found" if again > 0 else ""
