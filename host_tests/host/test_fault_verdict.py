@@ -102,6 +102,13 @@ def test_the_bound_of_a_stall_is_that_of_the_document() -> None:
     assert "those of up to three seconds of flow" in text
 
 
+def test_a_bolus_that_a_restart_kept_waiting_is_demanded_once_and_later_by_that() -> None:
+    life = replace(_LIFE, boluses=[(60 * S, 30, 1_000)])
+    for begun, demanded in ((61, 60), (62, 60), (63, 61), (64, 62), (65, 60)):  # s; the last is no answer to it
+        assert life.as_it_went([begun * S, 100 * S], True).boluses == [(demanded * S, 30, 1_000)]
+    assert life.as_it_went([], True).boluses == life.boluses
+
+
 def test_a_pump_without_a_clock_is_demanded_the_lowest_rate_above_0_at_every_hour() -> None:
     rates = [(0, 500_000), (60 * S, 0), (120 * S, 500_000)]
     life = replace(_LIFE, kind="flex", rates=rates)

@@ -16,7 +16,8 @@ LENGTH_S = 240
 MONDAY = datetime(2026, 3, 2)
 STOPS = ("stopped", "stop for")
 _DAY_US = 86_400 * S
-_ANSWER_US = 4 * S  # from an order to the bolus that is begun upon it
+BEGIN_US = 2 * S  # an order for a bolus counts from when it is given; it flows within this time
+_ANSWER_US = 4 * S  # the same with a restart between them: the press is kept
 
 
 @dataclass
@@ -49,14 +50,15 @@ class Life:
         """What was demanded of a pump that has begun boluses at these times and may not have heard the first line.
 
         lost: it has lost its clock, and gives the lowest rate above 0 whatever the hour, in a period without flow too.
-        A stop that was never acknowledged is none. An order that was to be denied counts if the pump has begun a bolus
+        A stop that was never acknowledged is none. A bolus that a restart has kept waiting is demanded later by what it
+        began too late: once, and whole. An order that was to be denied counts if the pump has begun a bolus
         upon it, and, of presses within a lockout, if nothing was begun before it.
         """
         rates = self.rates if heard or self.kind not in STOPS else self.rates[:1]
         if lost and self.kind == "flex":
             lowest = min(rate for _, rate in rates if rate)
             rates = [(since, max(rate, lowest)) for since, rate in rates]
-        boluses = list(self.boluses)
+        boluses = [(_later(order, begun), seconds, dose) for order, seconds, dose in self.boluses]
         for order in self.orders:
             if any(order[0] <= at <= order[0] + _ANSWER_US for at in begun) and (
                 self.kind != "patient" or not any(at < order[0] for at in begun)
@@ -86,3 +88,9 @@ class Life:
         """The highest flow that it is ever demanded to give, pL a second, rounded up."""
         flow = max(rate for _, rate in self.rates) * 1_000 // 86_400 + 1
         return flow + max((dose * 1_000 // seconds + 1 for _, seconds, dose in self.boluses + self.orders), default=0)
+
+
+def _later(order_us: int, begun: list[int]) -> int:
+    """When a bolus was demanded: with its order, or as late as suits the first that was begun upon it."""
+    first = min((at for at in begun if order_us <= at <= order_us + _ANSWER_US), default=order_us)
+    return max(order_us, first - BEGIN_US)

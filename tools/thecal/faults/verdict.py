@@ -9,13 +9,12 @@ from typing import NamedTuple
 from thecal.faults.conditions import silent
 from thecal.faults.disclosed import AT_ONCE, Steps, nothing, presses
 from thecal.faults.follow_up import lasting_error
-from thecal.faults.life import Life
+from thecal.faults.life import BEGIN_US, Life
 from thecal.faults.pump import Seen
 from thecal.faults.standing import fault_of_an_alarm
 from thecal.powercut.snapshot import S, module
 
 MASKED, DETECTED, UNDETECTED, UNSAFE = CLASSES = ("masked", "detected", "undetected", "unsafe")
-_BEGIN_S = 2  # an order for a bolus counts from when it is given; it flows within so many seconds
 _WAITS_S = 5  # docs/CONSOLE.md, eeprom_dead
 # Within a second of the first step the guard has cut DRIVE; the clock of a timed stop may be so much ahead.
 _FOUND_US, _EARLY_US = 2 * S, 4 * S
@@ -37,7 +36,7 @@ def usual_pl(life: Life, seen: Seen | None = None) -> int:
     """By how much delivery may hang behind the demand, and then be less behind it: a step, two control periods, and the
     time in which a bolus begins. If the EEPROM was silent, a step may also have waited for the record that covers it,
     until the EEPROM was called dead."""
-    usual = life.size_pl + (_BEGIN_S + 2) * life.peak_pl_s()
+    usual = life.size_pl + (BEGIN_US // S + 2) * life.peak_pl_s()
     bench = seen.bench if seen else None
     if bench and (bench.eeprom_until_us or bench.eeprom_since_us is not None):
         usual += min(life.size_pl, _WAITS_S * life.peak_pl_s())
