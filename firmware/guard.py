@@ -93,6 +93,8 @@ class Guard:
         self._begin(day, second)
         if self._pulses.count or not self._board.at_rest():
             self._trip(_CHECK_START)
+        elif self._evidence.permitted and not self._evidence.pause_may_end(day, second):
+            self._trip(_CHECK_BOOKS)  # it is about to run, and by the record that it found it is stopped
 
     def move(self, day, second, by):
         """Local time has been set, or has followed the RTC, and pump time with it by so many seconds."""

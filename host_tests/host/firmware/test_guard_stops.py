@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from guard_rig import Pump
 
-from firmware.ledger import PAUSED, SAFE, STOPPED
+from firmware.ledger import PAUSED, RUNNING, SAFE, STOPPED
+from thecal.powercut.snapshot import module
 
 FAST = {"basal": "28.8 mL/day"}
 
@@ -98,6 +99,16 @@ def test_a_timed_stop_goes_on_and_ends_after_a_power_cut() -> None:
     pump.run(60)
     assert pump.steps > steps
     assert pump.trips == []
+
+
+@pytest.mark.requirement("F11", "R17", "I8")
+@pytest.mark.parametrize("line", ["stop", "stop for 60 min"])
+def test_a_start_that_forgets_a_stop_makes_no_step(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has changed between the record and the first second: the guard has read the record too."""
+    snapshot = halted(line).off(10)
+    monkeypatch.setattr(module("startup"), "_take_up_stop", lambda app, *more: setattr(app.ledger, "state", RUNNING))
+    pump = Pump(FAST, snapshot).start()
+    gives_nothing(pump, 60, ["books"])
 
 
 @pytest.mark.requirement("F11", "R17")
