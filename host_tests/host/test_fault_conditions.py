@@ -162,3 +162,14 @@ def test_the_campaign_draws_what_alarms() -> None:
     drawn = {kinds_parts._adc(Random(number), S).what for number in range(200)}
     assert {"ADC channel 0 = 2000 mV", "ADC channel 3 = 300 mV", "ADC channel 1 = 0 mV"} <= drawn
     assert {kinds_parts._heat(Random(number), S).what for number in range(40)}
+
+
+def test_a_wrong_bit_about_the_ledger_hides_no_empty_reservoir() -> None:
+    def plan(run: Run) -> None:
+        def lose(board: object) -> None:
+            run.app.records.recovered = (False, *run.app.records.recovered[1:])
+
+        run.at(50 * S, lose)
+        run.at(60 * S, lambda board: adc(2, 300)(board.bench, board.now_us))
+
+    assert Run(basal(), plan).lead().alarms >> ALARMS.RESERVOIR_EMPTY & 1
