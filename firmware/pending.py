@@ -35,8 +35,7 @@ class Pending:
             for part in parts:
                 if part.is_needed():
                     part.made.discard()
-            app.alarms.gone(INPUT_PENDING)
-        elif idle >= _CALLED_TO_MIND_MS:
+        if _CALLED_TO_MIND_MS <= idle < _GIVEN_UP_MS:
             app.alarms.raise_(INPUT_PENDING)
         else:
             app.alarms.gone(INPUT_PENDING)
@@ -48,7 +47,7 @@ class Pending:
         """Since the last command about what is staged; -1: nothing is."""
         idle = -1
         for part in parts:
-            if part.made is not None and part.is_needed():
+            if part.is_needed():
                 age = self._app.board.ticks_diff(now, part.used_at)
                 if idle < 0 or age < idle:
                     idle = age

@@ -112,13 +112,10 @@ def _take_up_stop(app, day, second, behind):
     if not app.records.recovered[0]:
         return None
     if state.state == ledger.PAUSED:
-        until = app.operations.until
-        left = until(state.stop_day, state.stop_second, day, second)
-        if behind:
-            left = max(left, min(left + behind, until(state.stop_day, state.stop_second, *app.ledger.recorded)))
-        app.stop_left = left = max(0, min(left, 3_600))
-        if behind:
-            state.stop_day, state.stop_second = civil.shifted(day, second, left)
+        more = max(0, min(behind, _since_record(app, day, second)))
+        state.stop_day, state.stop_second = civil.shifted(state.stop_day, state.stop_second, more)
+        left = app.operations.until(state.stop_day, state.stop_second, day, second)
+        app.stop_left = max(0, min(left, 3_600))
         if not app.stop_left:
             state.state = ledger.RUNNING
             app.log.log("stop_end")
