@@ -1,11 +1,19 @@
-"""What controls of the fault campaign take away."""
+"""The plainest life of the fault campaign, and what its controls take away."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from thecal.faults import lives
+from thecal.faults.life import MONDAY, Life
 from thecal.programming import firmware
+
+
+def basal(rate: int) -> Life:
+    """Nothing but this rate, in nL/day, from Monday 00:00; 25 nL a step."""
+    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
+    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
 
 
 def idle(task: str) -> Callable[..., Any]:

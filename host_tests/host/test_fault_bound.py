@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from fault_controls import basal
 
-from thecal.faults import disclosed, lives, verdict
-from thecal.faults.life import MONDAY, Life
+from thecal.faults import disclosed, verdict
 from thecal.faults.pump import Run
 from thecal.powercut.snapshot import S
 
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
-
-
-def basal(rate: int) -> Life:
-    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
-    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
 
 
 @pytest.mark.parametrize("most", [disclosed.sums, disclosed.word])

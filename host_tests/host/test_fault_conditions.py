@@ -7,11 +7,9 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from fault_controls import idle
+from fault_controls import basal, idle
 
-from thecal.faults import conditions, kinds_parts, lives, verdict
-from thecal.faults.follow_up import until_s
-from thecal.faults.life import MONDAY, Life
+from thecal.faults import campaign, conditions, kinds_parts, verdict
 from thecal.faults.parts import Bench
 from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run, Seen
@@ -22,12 +20,8 @@ from thecal.programming import firmware
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
 
 ALARMS = firmware("alarms")
+RATE = 960_000  # nL/day
 Strike = Callable[[Bench, int], None]
-
-
-def basal(rate: int = 960_000) -> Life:
-    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
-    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
 
 
 def adc(channel: int, millivolts: int) -> Strike:
@@ -45,10 +39,10 @@ def heat(quarters: int) -> Strike:
 
 
 def judged(strike: Strike, needs_s: int = 0, at_s: int = 60) -> tuple[Seen, verdict.Verdict]:
-    life = basal()
+    life = basal(RATE)
     plan = Planned("", lambda run: run.at(at_s * S, lambda board: strike(board.bench, board.now_us)), needs_s=needs_s)
     known = Known(life, Run(life).lead(), {})
-    seen = Run(life, plan.plan).lead(longer=lambda seen: until_s(known, plan, seen))
+    seen = campaign.lead(known, plan, "")
     return seen, verdict.judge(life, known.seen, seen, 0)
 
 
@@ -88,7 +82,7 @@ def test_without_its_watcher_a_condition_is_unsafe(
 def test_what_needs_no_alarm_is_not_asked_for(strike: Strike) -> None:
     seen, found = judged(strike)
     assert found.kind != verdict.UNSAFE, found
-    assert not any(is_so for _, _, is_so in conditions.conditions(basal(), seen, seen, 0))
+    assert not any(is_so for _, _, is_so in conditions.conditions(basal(RATE), seen, seen, 0))
 
 
 def test_what_is_too_short_to_be_found_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +114,7 @@ def made(**changes: object) -> Seen:
     ],
 )
 def test_each_condition_has_its_alarm(seen: Seen, its_own: str) -> None:
-    life, reference = basal(), made()
+    life, reference = basal(RATE), made()
     assert conditions.silent(life, reference, seen, 0)
     (its,) = (each for _, each, is_so in conditions.conditions(life, reference, seen, 0) if is_so)
     for alarm, row in enumerate(ALARMS.TABLE):
@@ -132,18 +126,18 @@ def test_each_condition_has_its_alarm(seen: Seen, its_own: str) -> None:
 
 
 def test_a_silent_eeprom_is_none_before_what_was_reserved_is_used_up() -> None:
-    for life, since_s in ((basal(), 335), (basal(60_000), 300), (replace(basal(), rates=[(0, 0)]), 0)):
+    for life, since_s in ((basal(RATE), 335), (basal(60_000), 300), (replace(basal(RATE), rates=[(0, 0)]), 0)):
         assert not conditions.silent(life, made(), made(eeprom_since_us=since_s * S), 0)
 
 
 def test_a_loop_of_resets_and_what_was_done_have_their_alarms() -> None:
     seen = made()
     seen.looped = True
-    assert conditions.silent(basal(), made(), seen, 0)
+    assert conditions.silent(basal(RATE), made(), seen, 0)
     seen.alarms = 1 << ALARMS.RESET_LOOP
-    assert not conditions.silent(basal(), made(), seen, 0)
+    assert not conditions.silent(basal(RATE), made(), seen, 0)
     seen.looped, seen.alarms = False, 0
-    assert conditions.silent(basal(), made(), seen, 1 << ALARMS.DRIVER_FAULT)
+    assert conditions.silent(basal(RATE), made(), seen, 1 << ALARMS.DRIVER_FAULT)
 
 
 def test_the_thresholds_are_those_of_the_document() -> None:
@@ -172,4 +166,4 @@ def test_a_wrong_bit_about_the_ledger_hides_no_empty_reservoir() -> None:
         run.at(50 * S, lose)
         run.at(60 * S, lambda board: adc(2, 300)(board.bench, board.now_us))
 
-    assert Run(basal(), plan).lead().alarms >> ALARMS.RESERVOIR_EMPTY & 1
+    assert Run(basal(RATE), plan).lead().alarms >> ALARMS.RESERVOIR_EMPTY & 1

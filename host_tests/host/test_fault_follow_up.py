@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 import pytest
-from fault_controls import idle
+from fault_controls import basal, idle
 
-from thecal.faults import disclosed, lives, verdict
+from thecal.faults import disclosed, verdict
 from thecal.faults.follow_up import LONGER_S, until_s
-from thecal.faults.life import MONDAY, Life
+from thecal.faults.life import Life
 from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run, Seen
 from thecal.powercut.snapshot import S
 from thecal.programming import firmware
 
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
-START: datetime = MONDAY
-
-
-def basal(rate: int) -> Life:
-    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
-    return lives._life("basal", lives._Plan(25_000, rate, rate, START, table))
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fault_controls import idle
+from fault_controls import basal, idle
 
-from thecal.faults import disclosed, lives, verdict
-from thecal.faults.life import MONDAY, Life
+from thecal.faults import disclosed, verdict
+from thecal.faults.life import Life
 from thecal.faults.pump import Run, Seen
 from thecal.faults.standing import fault_of_an_alarm
 from thecal.powercut.snapshot import S
@@ -19,12 +19,8 @@ from thecal.programming import firmware
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
 
 ALARMS = firmware("alarms")
+RATE = 4_800_000  # nL/day
 SIGNALS = firmware("signals").Signals
-
-
-def basal(rate: int = 4_800_000) -> Life:
-    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
-    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
 
 
 def diag(run: Run) -> None:
@@ -32,7 +28,7 @@ def diag(run: Run) -> None:
 
 
 def judged(plan: Callable[[Run], None], life: Life | None = None) -> verdict.Verdict:
-    life = life or basal()
+    life = life or basal(RATE)
     seen = Run(life, plan).lead()
     return verdict.judge(life, Run(life).lead(), seen, 1 << ALARMS.DRIVER_FAULT)
 
@@ -90,7 +86,7 @@ def test_an_operator_may_clear_an_alarm() -> None:
         diag(run)
         run.at(90 * S, lambda board: setattr(board.bench, "diag", False))
 
-    life = replace(basal(), lines=[(100 * S, "clear"), (110 * S, "resume")])
+    life = replace(basal(RATE), lines=[(100 * S, "clear"), (110 * S, "resume")])
     seen = Run(life, mended).lead()
     assert not seen.watch[-1][1] >> ALARMS.DRIVER_FAULT & 1
     assert seen.trains[-1][0] > 200 * S
@@ -127,8 +123,8 @@ def test_a_second_alarm_needs_its_own_sound(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_too_little_of_an_alarm_is_no_fault() -> None:
-    seen = Run(basal(), diag).lead(64)
+    seen = Run(basal(RATE), diag).lead(64)
     seen.bench.sounds.clear()
     seen.bench.lights.clear()
-    assert not fault_of_an_alarm(basal(), seen, disclosed.nothing)
-    assert not fault_of_an_alarm(basal(), Seen(seen.bench), disclosed.nothing)
+    assert not fault_of_an_alarm(basal(RATE), seen, disclosed.nothing)
+    assert not fault_of_an_alarm(basal(RATE), Seen(seen.bench), disclosed.nothing)

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fault_controls import idle
+from fault_controls import basal, idle
 from hypothesis import given
 from hypothesis import strategies as st
 
 from thecal.faults import conditions, disclosed, lives, verdict
-from thecal.faults.life import MONDAY
 from thecal.faults.pump import Run, Seen
 from thecal.paths import ROOT
 from thecal.powercut.snapshot import S
@@ -60,11 +59,6 @@ def test_the_bounds_are_those_of_the_document() -> None:
         (line,) = (line for row, line in rows.items() if row.startswith(name))
         for life in (slow, fast):
             assert f" {bound(life) * 25:,} nL" in line or (not bound(life) and "nothing" in line), name
-
-
-def basal(rate: int) -> lives.Life:
-    table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
-    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
 
 
 @pytest.mark.parametrize("which", ["x_bit", "word_bit"])

@@ -170,7 +170,7 @@ class Branching:
 
     def _with_steps(self, seen: Seen, end_ns: int) -> Seen:
         times = self.target.bench.motor.step_times
-        seen.trains = [(t_ns // 1_000, 0, 1) for t_ns in times]
+        seen.trains = [(t_ns // 1_000, 1, 1) for t_ns in times]
         seen.steps = len(times)
         seen.end_us = end_ns // 1_000
         return seen

@@ -8,6 +8,7 @@ from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Seen
 from thecal.faults.standing import is_told
 from thecal.powercut.snapshot import S
+from thecal.powercut.train import steps_by
 
 LONGER_S = 1_200  # of a pump that runs ahead: a small error is large after twenty minutes
 _LONGEST_S = 6 * 3_600
@@ -54,7 +55,7 @@ def _stretch_us(life: Life, end_us: int) -> int:
 
 def _is_too_fast(life: Life, seen: Seen, since_us: int) -> bool:
     """Whether more came since then than was demanded and a tenth, beyond two steps of rounding."""
-    made = sum(steps - min(steps, max(0, -(-(since_us - begin) // max(gap, 1)))) for begin, gap, steps in seen.trains)
+    made = steps_by(0, seen.trains, seen.end_us) - steps_by(0, seen.trains, since_us - 1)
     demanded = life.demanded_pl(seen.end_us) - life.demanded_pl(since_us)
     return (made - 2) * life.size_pl * 10 > demanded * 11
 

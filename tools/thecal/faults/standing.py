@@ -9,6 +9,7 @@ from thecal.faults.disclosed import Steps
 from thecal.faults.life import Life
 from thecal.faults.pump import Seen
 from thecal.powercut.snapshot import S, module
+from thecal.powercut.train import steps_by
 
 # Alarms that stop delivery because the pump does not trust itself: they stand for any condition that a fault has made.
 IN_DOUBT = (
@@ -82,18 +83,10 @@ def fault_of_an_alarm(life: Life, seen: Seen, most: Steps) -> str:
 def _runs_on(life: Life, seen: Seen, most: Steps) -> str:
     for since, until in stretches(seen, stopping()):
         first = since + _STOPS_US
-        steps = sum(_steps_within(train, first, until) for train in seen.trains) if until > first else 0
+        steps = steps_by(0, seen.trains, until - 1) - steps_by(0, seen.trains, first - 1) if until > first else 0
         if steps > most(life):
             return f"{steps} steps later than {_STOPS_US // S} s after an alarm that stops, of {since / S:.3f} s"
     return ""
-
-
-def _steps_within(train: tuple[int, int, int], since: int, until: int) -> int:
-    begin, gap, steps = train
-    if begin >= until or begin + gap * (steps - 1) < since:
-        return 0
-    before = max(0, -(-(since - begin) // max(gap, 1)))
-    return max(0, min(steps, (until - begin) // max(gap, 1) + 1) - before)
 
 
 # -- it stays -----------------------------------------------------------------------------------------------------

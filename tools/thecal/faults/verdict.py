@@ -13,6 +13,7 @@ from thecal.faults.life import BEGIN_US, Life
 from thecal.faults.pump import Seen
 from thecal.faults.standing import fault_of_an_alarm
 from thecal.powercut.snapshot import S, module
+from thecal.powercut.train import steps_by
 
 MASKED, DETECTED, UNDETECTED, UNSAFE = CLASSES = ("masked", "detected", "undetected", "unsafe")
 _WAITS_S = 5  # docs/CONSOLE.md, eeprom_dead
@@ -58,7 +59,7 @@ def _rises(life: Life, trains: Trains, end_us: int, since_us: int) -> Iterator[t
         last = begin + gap * (steps - 1)
         if last < since_us:
             continue
-        before = max(0, -(-(since_us - begin) // max(gap, 1)))
+        before = steps_by(0, [(begin, gap, steps)], since_us - 1)
         first = begin + gap * before
         for steps_more, t_us in ((0, first), (1, first), (steps - before, last)):
             ahead = (made + steps_more) * size - life.demanded_pl(t_us)
@@ -72,7 +73,7 @@ def _rises(life: Life, trains: Trains, end_us: int, since_us: int) -> Iterator[t
 def _short(trains: Trains) -> Iterator[tuple[int, int, int]]:
     """The same steps in trains of a second at most."""
     for begin, gap, steps in trains:
-        most = max(1, S // max(gap, 1))
+        most = max(1, S // gap)
         for done in range(0, steps, most):
             yield begin + gap * done, gap, min(most, steps - done)
 
@@ -85,12 +86,8 @@ def _by_second(trains: Trains, end_us: int) -> list[int]:
         before.append(before[-1] + steps)
     counts = []
     for t_us in range(S, end_us + 1, S):
-        index = bisect_right(begins, t_us)
-        count = before[index]
-        if index:
-            begin, gap, steps = trains[index - 1]
-            count = before[index - 1] + min(steps, (t_us - begin) // max(gap, 1) + 1)
-        counts.append(count)
+        last = max(0, bisect_right(begins, t_us) - 1)
+        counts.append(steps_by(before[last], trains[last : last + 1], t_us))
     return counts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 
@@ -97,7 +98,7 @@ class Train:
         return steps_by(self._pulses_made, self._pulsed, now)
 
 
-def steps_by(made: int, trains: list[tuple[int, int, int]] | tuple[tuple[int, int, int], ...], t_us: int) -> int:
+def steps_by(made: int, trains: Iterable[tuple[int, int, int]], t_us: int) -> int:
     """Steps up to and including t_us of `made` earlier ones and of trains (begin us, interval us, steps)."""
     for begin, interval, steps in trains:
         if t_us >= begin:

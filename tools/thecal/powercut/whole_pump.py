@@ -15,7 +15,7 @@ from thecal.models.bench import PumpConfig
 from thecal.models.board_id import board_id
 from thecal.models.sensors import BATTERY_DIVIDER, LEVEL_EMPTY_MV, LEVEL_FULL_MV, PRESSURE_ZERO_MV
 from thecal.powercut.devices import Eeprom, Rtc
-from thecal.powercut.snapshot import NEVER_US, START_US, WATCHDOG, WATCHDOG_US, Bite, Cut, S, Snapshot
+from thecal.powercut.snapshot import NEVER_US, START_US, WATCHDOG, WATCHDOG_US, Bite, Cut, S, Snapshot, module
 from thecal.powercut.train import Train
 
 _CONFIG = PumpConfig()
@@ -122,7 +122,7 @@ class Board:
     @staticmethod
     def make_room(late: int) -> int:
         """Nor is there one to collect. Returns its number in resets.TASKS, as every task does."""
-        return 15
+        return module("resets").number("room")
 
     @staticmethod
     def collect() -> None:
