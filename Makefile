@@ -57,6 +57,10 @@ faults: $(STAMP) ## Put faults into the running application: the whole campaign,
 	$(PY) -m thecal.faults $(if $(INJECTIONS),--injections $(INJECTIONS)) $(if $(BOARD),--board $(BOARD)) \
 	  $(if $(PARTS),--parts $(PARTS)) $(if $(FRESH),--fresh)
 
+.PHONY: starts
+starts: $(STAMP) ## 100 resets of the emulated board at any moment, each followed until DRIVE is high (`make test` follows 28)
+	ALL_STARTS=1 $(PY) -m pytest -v --numprocesses auto --maxprocesses 4 host_tests/board/test_starts.py
+
 .PHONY: mutants
 mutants: $(VENV)/.mutants ## Change what watches the dose in every place: does a test notice? resumable; MODULES="a.py b.py", FRESH=1
 	$(PY) -m thecal.mutation $(MODULES) $(if $(FRESH),--fresh)
