@@ -28,12 +28,10 @@ from firmware.signals import Signals
 from firmware.supervisor import Supervisor
 from firmware.temperature import EVERY_FRAMES, Temperature
 from firmware.therapy import Therapy
-from firmware.wallclock import WallClock
+from firmware.wallclock import Timekeeping, WallClock
 from firmware.watch import Watch
 
 _CLOCK_FRAMES = 20  # seconds between two looks at the RTC; a lost one must be noticed within 60 s
-_CLOCK_STRIKES = 2
-_CLOCK_LATE_MS = 400
 _EEPROM_DEAD_MS = 5_000
 _LEVEL_FRAMES = 4  # an empty reservoir is to be noticed within 10 s
 _BATTERY_FRAMES = 30  # a mean of ten samples within 15 min
@@ -42,7 +40,6 @@ _CHECK_FRAMES = 5
 _DOSE = const(5)
 _KEEP = const(6)
 _RESERVE = const(7)
-_CLOCK = const(8)
 _ONCE = ("startup", "interrupted")  # modules that nobody needs once the first frame is planned
 
 
@@ -63,7 +60,7 @@ class App:
             Ring(board.eeprom, layout.FAULTS_FIRST, layout.FAULTS_PAGES, FAULT, retired),
             self._stamp,
         )
-        self.alarms = Alarms(self.log.log, self._seconds)
+        self.alarms = Alarms(self.log.log, self.seconds)
         self.missed = missed.Missed(self.ledger, self.log.log)
         self.dosing = Dosing(self.cascade, self.ledger, board.train)
         watched = self.alarms, alarms.GUARD, alarms.RTC_LOST
@@ -79,6 +76,7 @@ class App:
         self.motion = Motion(self)
         self.pressure = Pressure(self)
         self.temperature = Temperature(self)
+        self.timekeeping = Timekeeping(self)
         self.operations = Operations(self)
         self.selftest = SelfTest(self)
         self.console = Console(board)
@@ -88,7 +86,6 @@ class App:
         self.stopped_for = 0  # seconds since `stop`, or since an alarm stopped the pump; a start in SAFE begins anew
         self.must_record = False  # state changed: the ledger must say so
         self._write_failing_since = None
-        self._clock_failures = 0
         self._executive = Executive(
             board,
             (
@@ -100,7 +97,7 @@ class App:
                 Task("room", board.make_room),
             ),
             (
-                Task("clock", self._check_clock, every=_CLOCK_FRAMES, deadline=_CLOCK_FRAMES + 3),
+                Task("clock", self.timekeeping.check, every=_CLOCK_FRAMES, deadline=_CLOCK_FRAMES + 3),
                 Task("level", self.reservoir.sense, every=_LEVEL_FRAMES, deadline=_LEVEL_FRAMES + 3),
                 Task("battery", self.battery.sense, every=_BATTERY_FRAMES, deadline=_BATTERY_FRAMES + 3),
                 Task("temperature", self.temperature.sense, every=EVERY_FRAMES, deadline=EVERY_FRAMES + 3),
@@ -210,9 +207,9 @@ class App:
         """Once a frame: the operator's clock, the end of a timed stop, missed volume, alarms and their reactions."""
         dosing = self.dosing
         if self.wallclock.is_wanted:
-            self.operations.finish_clock()
-        if dosing.missed_steps or dosing.missed_seconds or dosing.held_seconds:
-            self._count_missed()
+            self.timekeeping.finish()
+        if self.missed.take(dosing, self.cascade):
+            self.must_record = True
         self.courses.keep()
         self.reservoir.watch()
         self.therapy.keep()
@@ -239,18 +236,6 @@ class App:
         if self.alarms.changed:
             self.must_record = True
         return _KEEP
-
-    def _count_missed(self):
-        dosing = self.dosing
-        why = (missed.STOP, missed.STOP_ALARM, missed.NO_RESERVE)[dosing.mode]
-        seconds = dosing.held_seconds if dosing.mode == HELD else 1
-        if self.missed.add(why, dosing.missed_steps * self.cascade.pl_per_step, seconds):
-            self.must_record = True
-        dosing.missed_steps = dosing.held_seconds = 0
-        if dosing.missed_seconds:
-            seconds = dosing.missed_seconds
-            self.missed.add(missed.LATE, self.cascade.rate * seconds * 5 // 432, seconds)
-            dosing.missed_seconds = 0
 
     def _reserve(self, late):
         """Keep the reservation ahead of the steps; tell the EEPROM when state changed."""
@@ -285,28 +270,6 @@ class App:
             self.alarms.raise_(alarms.EEPROM_DEAD)
             self.apply()
 
-    def _check_clock(self, late):
-        """Every 20 s, in the middle of a second: is the RTC where counting says it is?"""
-        self.log.retry()
-        if late > _CLOCK_LATE_MS:
-            return _CLOCK  # too near to the next second to tell whose it is
-        if self.wallclock.is_wanted or self.alarms.active & 1 << alarms.RTC_LOST:
-            return _CLOCK
-        by = self.wallclock.difference(self.dosing.day, self.dosing.second)
-        if by is None:
-            self._clock_failures += 1
-            if self._clock_failures >= _CLOCK_STRIKES:
-                self.alarms.raise_(alarms.RTC_LOST)
-                self.apply()
-            return _CLOCK
-        self._clock_failures = 0
-        if by and self.wallclock.allows(by, self._executive.number):
-            self.operations.step_clock(by)
-        elif by:
-            self.alarms.raise_(alarms.RTC_LOST)
-            self.apply()
-        return _CLOCK
-
     def save_retired(self):
         """Tell the EEPROM of pages that were found worn. What fails is tried again with the next record."""
         retired = self.records.retired
@@ -333,7 +296,7 @@ class App:
         self.log.work()
         return 0
 
-    def _seconds(self):
+    def seconds(self):
         """Seconds since the start, by frames."""
         return self._executive.number
 

@@ -36,6 +36,21 @@ class Missed:
         self.report()
         return True
 
+    def take(self, dosing, cascade):
+        """Once a frame: count what dosing.Dosing has missed, with the volume of a step and the rate of a
+        cascade.Cascade. Returns what add() does."""
+        if not (dosing.missed_steps or dosing.missed_seconds or dosing.held_seconds):
+            return False
+        why = (STOP, STOP_ALARM, NO_RESERVE)[dosing.mode]
+        seconds = dosing.held_seconds if why == STOP_ALARM else 1
+        is_reported = self.add(why, dosing.missed_steps * cascade.pl_per_step, seconds)
+        dosing.missed_steps = dosing.held_seconds = 0
+        if dosing.missed_seconds:
+            seconds = dosing.missed_seconds
+            self.add(LATE, cascade.rate * seconds * 5 // 432, seconds)
+            dosing.missed_seconds = 0
+        return is_reported
+
     def report(self):
         """Log what has added up since the last report."""
         if self._pl:

@@ -6,8 +6,11 @@ second edges of the RTC, so that a schedule edge falls on the start of a frame.
 
 from micropython import const
 
-from firmware import civil
+from firmware import alarms, civil, ledger
 
+_TASK = const(8)  # in resets.TASKS
+_STRIKES = const(2)  # looks in a row
+_LATE_MS = const(400)
 _EDGE_WAIT_MS = const(1_100)
 _POLL_MS = const(2)
 _STEP_MAX_S = const(2)  # beyond it the two clocks disagree and neither is believed
@@ -101,3 +104,83 @@ class WallClock:
         except (OSError, ValueError):  # ValueError: the end of the century came in between
             return False
         return True
+
+
+class Timekeeping:
+    """Moves the clock of one pump, with dosing, guard, ledger and what is scheduled. wallclock.py asks the RTC."""
+
+    def __init__(self, app):
+        """app: app.App."""
+        self._app = app
+        self._failures = 0  # looks in a row at which the RTC was not where it should be
+
+    def check(self, late):
+        """Every 20 s, in the middle of a second: is the RTC where counting says it is?"""
+        app = self._app
+        app.log.retry()
+        if late > _LATE_MS:
+            return _TASK  # too near to the next second to tell whose it is
+        if app.wallclock.is_wanted or app.alarms.active & 1 << alarms.RTC_LOST:
+            return _TASK
+        by = app.wallclock.difference(app.dosing.day, app.dosing.second)
+        if by is None:
+            self._failures += 1
+            if self._failures >= _STRIKES:
+                self._lost()
+            return _TASK
+        self._failures = 0
+        if by and app.wallclock.allows(by, app.seconds()):
+            self._step(by)
+        elif by:
+            self._lost()
+        return _TASK
+
+    def _lost(self):
+        self._app.alarms.raise_(alarms.RTC_LOST)
+        self._app.apply()
+
+    def finish(self):
+        """Set the clock as the operator said: the second after it begins."""
+        app = self._app
+        day, second = app.wallclock.take_wanted()
+        by = civil.seconds_between(app.dosing.day, app.dosing.second, day, second)
+        if by > 0:  # recorded before: a power cut in between must not shorten a lockout
+            app.ledger.shift += by
+            app.must_record = True
+            app.record_state()
+            if app.must_record and app.records.calibration is not None:
+                app.ledger.shift -= by  # refused, and logged so: the clock stays as it is
+                return
+        if not app.wallclock.set(day, second):  # it may have taken the time all the same: it is not believed now
+            app.ledger.shift -= max(0, by)
+            app.must_record = True
+            self._lost()
+            return
+        app.ledger.shift += min(0, by)
+        app.must_record = True
+        self._move_to(day, second, "clock_set")
+        app.alarms.gone(alarms.RTC_LOST)
+        app.apply()
+
+    def _step(self, by):
+        """Follow the RTC by a second or two."""
+        dosing = self._app.dosing
+        day, second = civil.shifted(dosing.day, dosing.second, by)
+        self._move_to(day, second, "clock_step")
+
+    def _move_to(self, day, second, code):
+        app = self._app
+        by = civil.seconds_between(app.dosing.day, app.dosing.second, day, second)
+        app.log.log(code, by_s=by)
+        before = app.dosing.day, app.dosing.second
+        app.dosing.set_time(day, second)
+        app.guard.move(day, second, by if code == "clock_step" else 0)
+        app.ledger.note(day, second, app.cascade)  # so that a reset finds the clock where it left it
+        if code == "clock_set":
+            app.therapy.scheduled.clock_moved(*before)
+        app.changed()
+        if app.ledger.state in (ledger.STOPPED, ledger.PAUSED):
+            state = app.ledger  # the length of a stop does not follow the clock
+            stop_day, stop_second = civil.shifted(state.stop_day, state.stop_second, by)
+            state.stop_day, state.stop_second = (stop_day, stop_second) if stop_day >= 0 else (0, 0)
+            app.must_record = True

@@ -146,7 +146,7 @@ def test_drive_is_low_and_no_byte_reaches_the_repl_until_the_self_test_has_passe
 
     Four starts, after power-on, a bite and a commanded reset, go to DRIVE high. Each is reset at 25 moments, in a copy
     of it; of the starts that follow, 7 go to DRIVE high too, of the others the first 100 ms are seen: 32 of 104 starts
-    to their end, with ALL_STARTS all of them. What the self-test has found in the last of these four is asked of the pump."""
+    to their end, with ALL_STARTS all of them. The last of the four is asked what its self-test has found."""
     random = Random(part)
     pump = Started(image, built)
     if part in (1, 2):

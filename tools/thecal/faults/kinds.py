@@ -17,6 +17,7 @@ _SAFETY_SHARE = 0.5  # of the flips: in what dosing, alarms and the watch over b
 _SAFETY = (
     "app.stop_left",
     "app.dosing.",
+    "app.timekeeping.",
     "app.records.cascade.",
     "app.records.ledger.",
     "app.records.prescription.",
