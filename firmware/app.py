@@ -83,7 +83,6 @@ class App:
         self.later = Later(self)
         self.frame = 0  # ticks_ms of the start of the current frame
         self.stop_left = 0  # seconds that a timed stop still lasts
-        self.stopped_for = 0  # seconds since `stop`, or since an alarm stopped the pump; a start in SAFE begins anew
         self.must_record = False  # state changed: the ledger must say so
         self._write_failing_since = None
         self._executive = Executive(
@@ -156,7 +155,7 @@ class App:
         """Make delivery follow state and alarms. Called at every change, and once a frame."""
         if self.alarms.reaction() == alarms.STOP and self.ledger.state in (ledger.RUNNING, ledger.PAUSED):
             self.ledger.state = ledger.SAFE  # a timed stop too: after an alarm nothing resumes by itself
-            self.stopped_for = 0
+            self.operations.count_stop(0)
             self.must_record = True
         mode = self.mode()
         dosing = self.dosing
@@ -218,7 +217,7 @@ class App:
         seconds = 1 + late // FRAME_MS
         self.watch.keep(seconds)
         if not self.alarms.hold():
-            self.selftest.alarms_changed()
+            self.selftest.ram_changed()
         self.signals.frame(self.alarms.priority(), self.alarms.take_fresh(), seconds)
         if dosing.mode == OFF:
             self.board.drive(False)  # the operator's stop has let the second's steps end (R15)
@@ -243,7 +242,7 @@ class App:
         on = dosing.mode == ON
         if not (self.must_record or (on and self.ledger.wants_record(self.cascade, dosing.pending))):
             return _RESERVE
-        if not self.records.recovered[0] or self.records.calibration is None:
+        if not self.records.has_ledger or self.records.calibration is None:
             return _RESERVE  # there is no ledger yet, or its steps cannot be booked as volume
         self.ledger.alarms = self.alarms.latched()
         try:

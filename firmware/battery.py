@@ -36,6 +36,7 @@ class Battery:
         self._writes = 0
         self._sounded = 0
         self._unsaved_s = 0
+        self._seal = 0  # of the counters, which nobody else changes after the start
 
     @property
     def mean_mv(self):
@@ -53,6 +54,17 @@ class Battery:
                 found.raise_(alarm)
         self._watch_service()
 
+    def seal(self):
+        """The counters are as they should be."""
+        self._seal = ~sum(self._app.records.counters.values())
+
+    def _is_whole(self):
+        """Whether every bit of the counters is what it was; else it is told, and nothing of them is used or stored."""
+        if sum(self._app.records.counters.values()) == ~self._seal:
+            return True
+        self._app.selftest.ram_changed()
+        return False
+
     def sense(self, late):
         """Every 30 frames, in the middle of a second: one reading, and what has been consumed since the last."""
         app = self._app
@@ -60,12 +72,14 @@ class Battery:
         if len(self._readings) == _READINGS:
             self._readings.pop(0)
         self._readings.append(app.board.millivolts(app.board.BATTERY) * _DIVIDER)
-        self._consume()
         if len(self._readings) == _READINGS:
             self._watch_voltage(self.mean_mv)
-        self._watch_service()
-        if self._unsaved_s >= _SAVE_EVERY_S:
-            self._save()
+        if self._is_whole():
+            self._consume()
+            self._watch_service()
+            if self._unsaved_s >= _SAVE_EVERY_S:
+                self._save()
+            self.seal()
         if app.alarms.active != before:
             app.apply()
         return _TASK
@@ -118,7 +132,7 @@ class Battery:
 
     def _watch_service(self):
         app = self._app
-        if app.records.calibration is None or not app.records.recovered[0]:
+        if app.records.calibration is None or not app.records.has_ledger:
             return
         counters = app.records.counters
         if not counters.eri_at and self._wants_replacement():
@@ -138,7 +152,7 @@ class Battery:
         """Store the counters. What fails is tried again an hour later, and at the next start."""
         self._unsaved_s = 0
         records = self._app.records
-        if not records.recovered[0]:
+        if not records.has_ledger:
             return  # never programmed, or unreadable: nothing is written
         try:
             records.counters.save()
@@ -150,10 +164,13 @@ class Battery:
         if words != ["battery"]:
             raise ValueError("service: `battery` after it, when a new one is fitted")
         app = self._app
-        if app.records.calibration is None or not app.records.recovered[0]:
+        if app.records.calibration is None or not app.records.has_ledger:
             raise ValueError("service battery: the pump has no calibration")
+        if not self._is_whole():
+            raise ValueError("service battery: the self-test has failed; power-cycle the pump")
         counters = app.records.counters
         self._consume()
+        self.seal()
         before = counters.charge_uas, counters.fitted_s, counters.eri_at
         counters.charge_uas, counters.fitted_s, counters.eri_at = 0, counters.powered_s, 0
         try:
@@ -162,6 +179,7 @@ class Battery:
             counters.charge_uas, counters.fitted_s, counters.eri_at = before
             app.log.log("write_failed", record=3)
             raise ValueError("service battery: the EEPROM refused it (%s)" % error)
+        self.seal()
         self._unsaved_s = 0
         self._readings = []
         app.log.log("battery_fitted", used_uas=before[0])

@@ -111,7 +111,7 @@ class Courses:
         """Once a frame: ends a bridge or a trial when its volume or time has come."""
         records = self._app.records
         rx = records.prescription
-        if rx is None or not records.recovered[0]:
+        if rx is None or not records.has_ledger:
             return
         course = rx.course
         if course.trial_s and not course.trial_over and not self.trials.left_s():

@@ -167,5 +167,5 @@ class Dosing:
 
     def drop_pending(self):
         """Give up what is due and not commanded: it is missed. Called when delivery stops."""
-        self.missed_steps += self.pending
+        self.missed_steps += max(0, self.pending)  # below 0 by a wrong bit, which the guard has found
         self.pending = 0

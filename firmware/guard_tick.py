@@ -65,13 +65,15 @@ class Tick:
         given = cascade.rate
         if cascade.flow_pl * _REM + cascade.flow_rem != given * _FLOW:
             return _CHECK_RATE
+        if self._dosing.pending < 0 or not (0 <= cascade.acc_pl < cascade.pl_per_step and 0 <= cascade.rem < _REM):
+            return _CHECK_UNDER  # less than nothing is owed: it would be long until the next step
         is_running = self.is_running()
         is_on = self._dosing.mode == _ON
         if rate >= 0 and not cascade.pl_per_step == ledger.pl_per_step == pl_per_step:
             return _CHECK_BOOKS
         if is_on and (not is_running or given > rate >= 0):
             return _CHECK_RATE
-        if not (is_running and (given < rate if is_on else rate > 0)):
+        if not (is_running and (given < rate if is_on else rate >= 0)):
             self._low_s = 0
             return 0
         self._low_s += seconds

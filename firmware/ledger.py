@@ -21,6 +21,7 @@ from firmware.scratch import TOTAL_MASK, ScratchCount
 _FORMAT = "<IHhQIIIIIIIHHHBB"
 _TIME_MAX = 3_155_759_999  # the last second of 2099, counted from 2000-01-01
 _RESERVED_MAX = 0xFFFF
+_SHIFT = const(32)  # offset in it
 _U32 = 0xFFFFFFFF
 _U16 = const(0xFFFF)
 _LONG_AGO = const(-0x8000)
@@ -67,7 +68,7 @@ class Ledger:
         self.stop_day = self.stop_second = 0  # when the stop began (STOPPED) or will end (PAUSED)
         self.alarms = 0  # alarms that a reset must not end, as a mask of 32
         self.flags = 0
-        self.shift = 0  # seconds by which operators have set the clock forward, in all: local time less pump time
+        self.shift = 0
         self.bolus = 0  # number of the newest bolus that has begun to flow, low 16 bits
         self.bolus_left_nl = 0  # above 0 while it flows: what it still has to give
         self.aside_nl = 0  # above 0 while a bolus waits for that one to end, or flows on after it: what is left of it
@@ -231,6 +232,19 @@ class Ledger:
         self.reservoir_pl = volume_nl * 1_000 + self.used * self.pl_per_step
 
     # -- what others read -------------------------------------------------------------------------------------
+
+    @property
+    def shift(self):
+        """Seconds by which operators have set the clock forward, in all: local time less pump time. As lockouts and the
+        end of service hang on it, it is kept twice; what does not fit is taken from the newest record."""
+        if self._shift != ~self._shift_seal and self.mirror.payload is not None:
+            (self.shift,) = struct.unpack_from("<I", self.mirror.payload, _SHIFT)
+        return self._shift
+
+    @shift.setter
+    def shift(self, seconds):
+        self._shift = seconds
+        self._shift_seal = ~seconds
 
     @property
     def recorded(self):

@@ -12,6 +12,7 @@ class Operations:
     def __init__(self, app):
         """app: app.App."""
         self._app = app
+        self.count_stop(0)
 
     @property
     def log(self):
@@ -41,7 +42,7 @@ class Operations:
             app.stop_left = seconds
         else:
             state.state = ledger.STOPPED
-            app.stopped_for = 0
+            self.count_stop(0)
         state.stop_day, state.stop_second = civil.shifted(dosing.day, dosing.second, seconds)
         self.log.log("stop", by=0, seconds=seconds)
         self._state_changed()
@@ -79,10 +80,18 @@ class Operations:
         self._app.apply()
         self._app.record_state()
 
+    def count_stop(self, seconds):
+        """So long has the pump been stopped: since `stop`, or since an alarm; a start in SAFE begins anew."""
+        self.stopped_s = seconds
+        self._stopped_seal = ~seconds
+
     def watch_stop(self):
         """Once a second while stopped, by the operator or by an alarm, be it cleared or not (R34)."""
-        self._app.stopped_for += 1
-        if self._app.stopped_for >= _STOPPED_ALARM_S:
+        if self.stopped_s != ~self._stopped_seal:
+            self._app.selftest.ram_changed()
+            return
+        self.count_stop(self.stopped_s + 1)
+        if self.stopped_s >= _STOPPED_ALARM_S:
             self._app.alarms.raise_(alarms.STOPPED_48H)
 
     def clear(self, repeated=False):

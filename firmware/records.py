@@ -57,6 +57,11 @@ class Records:
         self.loaded = True
         return found
 
+    @property
+    def has_ledger(self):
+        """Whether there is a ledger, found or begun. No single wrong bit says that there is none."""
+        return self.recovered is not _NOTHING
+
     def _load(self):
         self.retired.load()
         self.calibrations.load()
@@ -71,6 +76,7 @@ class Records:
             self.recovered = _NOTHING
             return [alarms.EEPROM_FORMAT]
         if not self.recovered[0]:
+            self.recovered = _NOTHING
             return [] if self._is_unused() else [alarms.LEDGER_DAMAGED]
         found = []
         if self._is_complete():
@@ -190,7 +196,7 @@ class Records:
             self._scale(values)  # steps that could not be booked for want of one
         if self._is_other:
             self.recovered = _NOTHING
-        if self.recovered[0] and self.ledger.flags & CALIBRATED:
+        if self.has_ledger and self.ledger.flags & CALIBRATED:
             # Steps so far are volume by the calibration they were made with.
             self.ledger.close(self.cascade, day, second)
         else:

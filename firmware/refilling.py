@@ -183,7 +183,7 @@ class Refilling:
         volume, measured, why = _parse(words)
         app.records.need_loaded("refill")
         values = app.records.calibration
-        if values is None or not app.records.recovered[0]:
+        if values is None or not app.records.has_ledger:
             raise ValueError("refill: the pump has no calibration")
         after_nl = _volume("refill", volume, 1, values.reservoir_nl)
         expected_nl = measured_nl = app.ledger.reservoir_nl

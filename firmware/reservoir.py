@@ -98,13 +98,8 @@ class Reservoir:
         self._restored = False  # whether an alarm of before the start has been taken up
 
     def _is_known(self):
-        """Whether there is a ledger, and a calibration to read it and the level by. A ledger that was read, and that no
-        alarm calls in doubt, is there whatever a wrong bit says."""
-        records = self._app.records
-        if records.calibration is None:
-            return False
-        in_doubt = self._app.alarms.active & alarms.RECORDS_IN_DOUBT
-        return records.recovered[0] or (records.ledger.mirror.payload is not None and not in_doubt)
+        """Whether there is a ledger, and a calibration to read it and the level by."""
+        return self._app.records.calibration is not None and self._app.records.has_ledger
 
     def sense(self, late):
         """Every 4 frames: read the level, and now and then reckon the refill date."""

@@ -94,7 +94,7 @@ class Resets:
         programmed pump: what is proved must be recorded. Returns False if it did not bite in time."""
         app = self._app
         counters = app.records.counters
-        if not app.records.recovered[0] or counters.proved == firmware_number():
+        if not app.records.has_ledger or counters.proved == firmware_number():
             return True
         if self.cause == _WATCHDOG_TEST:
             counters.proved = firmware_number()  # recorded with this start

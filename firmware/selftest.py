@@ -152,8 +152,8 @@ class SelfTest:
         """The weekly course of the dosing is a new one."""
         self._schedule_crc = self._course_crc()
 
-    def alarms_changed(self):
-        """The active alarms, or those whose cause is there, are not what was written to the RAM."""
+    def ram_changed(self):
+        """A number in RAM is not what was written to it: of the alarms, of the battery, or how long a stop lasts."""
         self._fail(RAM)
 
     def status(self):

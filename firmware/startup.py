@@ -48,7 +48,7 @@ def start(app):
         if since is not None and ended is not None and civil.seconds_between(*since, *ended) > 0:
             since = ended
         _miss_start(app, since, start_ms)
-    if app.records.recovered[0] and app.records.calibration is not None:
+    if app.records.has_ledger and app.records.calibration is not None:
         since = _since_record(app, last_day, last_second) if exact else None
         app.therapy.scheduled.begin(last_day, last_second, interrupted.take_up(app, since))
     app.battery.start()
@@ -73,7 +73,8 @@ def _count(app, assumed):
         if mirror.scrubbed:
             app.log.log("scrubbed", region=region, pages=mirror.scrubbed)
     records.counters.count_start(app.board.reset_cause, assumed)
-    if not records.recovered[0]:
+    app.battery.seal()
+    if not records.has_ledger:
         return  # never programmed, or unreadable: nothing is written
     try:
         records.counters.save()
@@ -109,7 +110,7 @@ def _take_up_stop(app, day, second, behind):
     that the RTC is behind; it may be right, and then a timed stop lasts so much longer, though no longer than it still
     had to last when the newest record was written."""
     state = app.ledger
-    if not app.records.recovered[0]:
+    if not app.records.has_ledger:
         return None
     if state.state == ledger.PAUSED:
         more = max(0, min(behind, _since_record(app, day, second)))
@@ -121,7 +122,7 @@ def _take_up_stop(app, day, second, behind):
             app.log.log("stop_end")
             return state.stop_day, state.stop_second
     elif state.state == ledger.STOPPED:
-        app.stopped_for = max(0, -app.operations.until(state.stop_day, state.stop_second, day, second))
+        app.operations.count_stop(max(0, -app.operations.until(state.stop_day, state.stop_second, day, second)))
     return None
 
 

@@ -14,7 +14,7 @@ from thecal.faults.parts import Bench
 from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run, Seen
 from thecal.paths import ROOT
-from thecal.powercut.snapshot import S
+from thecal.powercut.snapshot import NEVER_US, S
 from thecal.programming import firmware
 
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
@@ -167,3 +167,15 @@ def test_a_wrong_bit_about_the_ledger_hides_no_empty_reservoir() -> None:
         run.at(60 * S, lambda board: adc(2, 300)(board.bench, board.now_us))
 
     assert Run(basal(RATE), plan).lead().alarms >> ALARMS.RESERVOIR_EMPTY & 1
+
+
+def test_a_wrong_bit_about_the_ledger_hides_no_dead_eeprom_and_ends_no_delivery() -> None:
+    def lose(run: Run) -> None:
+        run.at(50 * S, lambda board: setattr(run.app.records, "recovered", (False, *run.app.records.recovered[1:])))
+
+    def lose_and_silence(run: Run) -> None:
+        lose(run)
+        run.at(60 * S, lambda board: setattr(board.bench, "eeprom_until_us", NEVER_US))
+
+    assert Run(basal(RATE), lose).lead().steps == Run(basal(RATE)).lead().steps
+    assert Run(basal(RATE), lose_and_silence).lead().alarms >> ALARMS.EEPROM_DEAD & 1

@@ -95,6 +95,7 @@ def _service(pump: Pump) -> None:
 def _eri(seconds_ago: int) -> Callable[[Pump], None]:
     def come(pump: Pump) -> None:
         pump.app.records.counters.eri_at = pump.app.therapy.now() - seconds_ago
+        pump.app.battery.seal()
 
     return come
 
@@ -117,7 +118,7 @@ _BEGIN_END = {
     "reservoir_empty": (lambda pump: _drain(pump, 0), _refill),
     "low_reservoir": (lambda pump: _drain(pump, CONFIG.low_reservoir_nl), _refill),
     # Only `resume` ends it: the end is where the operator gives it.
-    "stopped_48h": (lambda pump: setattr(pump.app, "stopped_for", 48 * 3_600 - 3), lambda pump: pump.say("resume")),
+    "stopped_48h": (lambda pump: pump.app.operations.count_stop(48 * 3_600 - 3), lambda pump: pump.say("resume")),
     "eeprom_dead": (_refuse_writes, lambda pump: pump.board.take_writes()),
     "rtc_lost": (lambda pump: pump.board.halt_rtc(), _set_clock),
     "level_disagrees": (

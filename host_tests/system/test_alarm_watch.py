@@ -13,7 +13,8 @@ from alarm_rig import BASAL, STEP_NL, US, Pump, TestBoard, begins, setting
 from alarm_table import CADENCE, STOPS
 from support import S, continuous, on_twin, scenario
 
-from firmware import layout
+from firmware import layout, selftest
+from thecal.faults.memory import flipped_bit
 from thecal.powercut.snapshot import Snapshot
 from thecal.sim import Result, make_bench, simulate
 from thecal.twin.twin import Twin
@@ -92,8 +93,19 @@ def _stall(pump: Pump) -> None:
 
 def _skip(pump: Pump, hours: float) -> None:
     """So much time passes while it is stopped: all but the last two minutes of it for the count alone."""
-    pump.app.stopped_for += round(hours * 3_600) - 120
+    pump.app.operations.count_stop(pump.app.operations.stopped_s + round(hours * 3_600) - 120)
     pump.run(120)
+
+
+@pytest.mark.requirement("F11", "R18", "R34")
+@pytest.mark.parametrize("bit", range(31))
+def test_no_wrong_bit_hides_that_the_pump_is_stopped(bit: int) -> None:
+    pump = setting("continuous", "stopped", "none").copy()
+    pump.app.operations.count_stop(48 * 3_600 - 60)
+    pump.app.operations.stopped_s = flipped_bit(pump.app.operations.stopped_s, bit)
+    pump.run(62)
+    assert pump.active() == {"self_test_failed"}
+    assert pump.app.selftest.failed == selftest.RAM
 
 
 @pytest.mark.requirement("F11", "R34")
@@ -101,7 +113,7 @@ def _skip(pump: Pump, hours: float) -> None:
 def test_an_alarm_during_an_operators_stop(before: str) -> None:
     """The 48 h of `stop` run on; a timed stop, which would have ended, becomes one by the alarm."""
     pump = setting("continuous", before, "none").copy()
-    pump.app.stopped_for = 40 * 3_600
+    pump.app.operations.count_stop(40 * 3_600)
     _stall(pump)
     pump.say("clear")
     _skip(pump, 9)

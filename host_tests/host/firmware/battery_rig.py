@@ -33,9 +33,7 @@ class Watched:
         self.ledger = SimpleNamespace(steps=0)
         self.signals = SimpleNamespace(sounded_s=0)
         self.alarms = Alarms(self._log, lambda: 0)
-        self.records = SimpleNamespace(
-            counters=self.counters, calibration=Calibration(**calibration), recovered=(True, True, 0, 0, 0)
-        )
+        self.records = SimpleNamespace(counters=self.counters, calibration=Calibration(**calibration), has_ledger=True)
         self.board: Any = board
         self.app = SimpleNamespace(
             began=board.ticks_ms(),
@@ -47,10 +45,12 @@ class Watched:
             records=self.records,
             therapy=SimpleNamespace(now=lambda: self.pump_time),
             dosing=SimpleNamespace(day=9_557, second=3_600),
+            selftest=SimpleNamespace(ram_changed=lambda: self._log("ram")),
             apply=self._apply,
         )
         self.battery = Battery(self.app)
         self.battery.start()
+        self.battery.seal()
         self.now_ms = self.rig.world.now_ns // 1_000_000
 
     def _log(self, code: str, **fields: int) -> None:

@@ -138,6 +138,7 @@ def test_replacement_is_due_with_less_than_a_tenth_left_and_not_before(capacity:
     pump = Watched(battery_mah=capacity)
     tenth_taken = capacity * MAH_UAS * 9 // 10
     pump.counters.charge_uas = tenth_taken - 30 * 20_200
+    pump.battery.seal()
     pump.sense(GOOD)
     assert pump.counters.charge_uas == tenth_taken
     assert pump.active == []  # exactly a tenth is left
@@ -150,6 +151,7 @@ def test_replacement_is_due_with_less_than_a_tenth_left_and_not_before(capacity:
 def test_a_supply_of_no_known_capacity_is_never_reckoned_empty() -> None:
     pump = Watched()
     pump.counters.charge_uas = 1 << 60
+    pump.battery.seal()
     pump.sense(GOOD, 20)
     assert pump.active == []
     assert "battery_charge: unknown" in pump.battery.status()
@@ -163,6 +165,7 @@ def test_the_time_left_is_the_charge_left_at_the_mean_consumption_of_this_batter
 ) -> None:
     pump = Watched(battery_mah=capacity)
     pump.counters.charge_uas, pump.counters.powered_s, pump.counters.fitted_s = used, fitted + seconds, fitted
+    pump.battery.seal()
     left = max(0, capacity * MAH_UAS - used)
     assert pump.battery.remaining_s() == (left / Fraction(used, seconds) // 1 if used else -1)
 
@@ -265,6 +268,7 @@ def test_status_shows_voltage_charge_time_left_and_dates() -> None:
     pump.sense(3_800, 40)
     pump.counters.charge_uas = 250 * MAH_UAS
     pump.counters.powered_s = 10 * 86_400
+    pump.battery.seal()
     assert pump.battery.status() == [
         "battery_mv: 3798",
         "battery_charge: 75 %",
@@ -280,3 +284,37 @@ def test_status_shows_voltage_charge_time_left_and_dates() -> None:
         "replace_soon_since: 2026-03-01T01:00:00",
         "end_of_service: 2026-05-30T01:00:00",
     ]
+
+
+# -- wrong bits -------------------------------------------------------------------------------------------------------
+
+COUNTED = [name for name, value in vars(Watched().counters).items() if isinstance(value, int)]
+
+
+@pytest.mark.requirement("F9", "F11", "R18", "R36")
+@pytest.mark.parametrize("name", COUNTED)
+def test_no_wrong_bit_of_a_counter_is_used_or_stored(name: str) -> None:
+    """It would put off the end of service, or count bites and charge that never were."""
+    assert len(COUNTED) == len(Watched().counters.values())
+    pump = Watched(battery_mah=100)
+    pump.sense(GOOD, 2)
+    right = getattr(pump.counters, name)
+    for bit in range(48):
+        setattr(pump.counters, name, right ^ 1 << bit)
+        before = bytes(pump.eeprom.memory), pump.counters.values()
+        pump.logged.clear()
+        pump.battery._unsaved_s = 3_600
+        pump.sense(GOOD)
+        assert pump.logged == ["ram"], bit
+        with pytest.raises(ValueError, match="self-test"):
+            pump.battery.service(["battery"])
+        assert (bytes(pump.eeprom.memory), pump.counters.values()) == before, bit
+        setattr(pump.counters, name, right)
+
+
+@pytest.mark.requirement("F9", "F11", "R36")
+def test_a_battery_is_watched_though_a_counter_is_wrong() -> None:
+    pump = Watched()
+    pump.counters.eri_at ^= 1 << 24
+    pump.sense(2_900, 10)
+    assert pump.active[0] == "battery_depleted"

@@ -87,6 +87,29 @@ def test_dosing_that_stops_by_itself_is_found_within_a_minute(act: Callable[[Pum
     assert spoilt.trips == ["under"]
 
 
+@pytest.mark.requirement("F11", "R18")
+@pytest.mark.parametrize(
+    "act",
+    [add("dosing.pending", -(1 << 30)), add("cascade.acc_pl", -(1 << 30)), add("cascade.rem", -(1 << 30))],
+    ids=["steps", "picolitres", "remainder"],
+)
+@pytest.mark.parametrize("basal", ["6 uL/day", "3 mL/day"])
+def test_a_sign_that_would_end_delivery_for_days_is_found_at_once(act: Callable[[Pump], None], basal: str):
+    spoilt, _ = pair({"basal": basal}, 30)
+    act(spoilt)
+    spoilt.run(2)
+    assert spoilt.trips == ["under"]
+
+
+@pytest.mark.requirement("F11", "R18")
+@pytest.mark.parametrize("mode", [OFF, HELD, 3])
+def test_a_pump_whose_basal_is_nothing_does_not_stop_giving_boluses_by_itself(mode: int):
+    spoilt, _ = pair({"basal": "0 nL/day"}, 30)
+    put("dosing.mode", mode)(spoilt)
+    spoilt.run(64)
+    assert spoilt.trips == ["under"]
+
+
 @pytest.mark.requirement("F11", "R17")
 def test_dosing_that_begins_by_itself_makes_no_step():
     pump = Pump().start().run(5)

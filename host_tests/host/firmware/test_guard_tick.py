@@ -45,7 +45,7 @@ def test_a_rate_may_be_lower_for_a_minute_and_never_higher(expected: int, given:
     watched.ledger.state = state
     watched.set_rate(given)
     is_wrong = mode == ON and (state != 0 or given > expected)
-    is_low = state == 0 and expected > 0 and (given < expected if mode == ON else True)
+    is_low = state == 0 and (given < expected if mode == ON else True)
     for second in range(1, 63):
         check = watched.tick.compare(expected, 25_000, 1)
         if is_wrong:
@@ -58,6 +58,24 @@ def test_a_rate_may_be_lower_for_a_minute_and_never_higher(expected: int, given:
     watched.set_rate(0)
     assert watched.tick.compare(1, 25_000, 60) == 0  # it begins to count anew
     assert watched.tick.compare(1, 25_000, 1) == CHECK["under"]
+
+
+@pytest.mark.requirement("F11", "R18")
+@pytest.mark.parametrize(
+    ("part", "name", "first", "last"),
+    [("dosing", "pending", 0, 1_000), ("cascade", "acc_pl", 0, 24_999), ("cascade", "rem", 0, 431)],
+)
+@pytest.mark.parametrize("rate", [-1, 0, 1_000_000])
+def test_what_is_owed_is_within_its_bounds(part: str, name: str, first: int, last: int, rate: int):
+    """Below 0 it would be long until the next step, and nothing would be too much."""
+    watched = Watched()
+    watched.set_rate(max(0, rate))
+    for value, fits in ((first, True), (last, True), (first - 1, False), (-(1 << 30), False)):
+        setattr(getattr(watched, part), name, value)
+        assert watched.tick.compare(rate, 25_000, 1) == (0 if fits else CHECK["under"]), value
+    if part == "cascade":
+        setattr(watched.cascade, name, last + 1)
+        assert watched.tick.compare(rate, 25_000, 1) == CHECK["under"]
 
 
 @pytest.mark.requirement("F11")

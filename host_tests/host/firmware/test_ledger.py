@@ -407,3 +407,19 @@ def test_recovery_ends_for_any_record(payload: bytes, words: list[int]):
         results.append((book.recover(cascade), book.steps, book.state, cascade.acc_pl))
         assert book.used <= book.reserved
     assert results[0] == results[1]
+
+
+@pytest.mark.requirement("F10", "F11", "R18")
+@pytest.mark.parametrize("shift", [0, 90_061, -3_600, 4_000_000_000])
+def test_no_wrong_bit_moves_pump_time(shift: int):
+    """Lockouts, limits and the end of service are reckoned in it. What does not fit is taken from the record."""
+    run = Running(25_000, 480_000)
+    run.book.shift = shift
+    run.book.close(run.cascade, 9_000, 43_200)
+    wanted = run.book.pump_time(9_000, 43_200)
+    for bit in range(32):
+        for name in ("_shift", "_shift_seal"):
+            setattr(run.book, name, getattr(run.book, name) ^ 1 << bit)
+            assert run.book.pump_time(9_000, 43_200) == wanted, (name, bit)
+            run.book.close(run.cascade, 9_000, 43_200)
+            assert run.book.pump_time(9_000, 43_200) == wanted, (name, bit)

@@ -92,7 +92,7 @@ def test_what_is_proved_must_be_recorded_and_only_a_ledger_says_that_it_can_be(l
         note=lambda ending: did.append(("note", ending)),
         sleep_ms=lambda ms: did.append(("sleep", ms)),
     )
-    records = SimpleNamespace(recovered=(ledger, *[not ledger] * 4), counters=SimpleNamespace(proved=0))
+    records = SimpleNamespace(has_ledger=ledger, counters=SimpleNamespace(proved=0))
     app: Any = SimpleNamespace(board=board, records=records)
     assert resets.Resets(app).prove_watchdog() == (not ledger)
     assert did == ([("note", 5), ("sleep", 6_000)] if ledger else [])

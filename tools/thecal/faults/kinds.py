@@ -43,7 +43,7 @@ _SAFETY = (
 _STATE_SHARE, _STATE_SHARE_STOPPED = 0.15, 0.4
 _STATE = (
     "app.stop_left",
-    "app.stopped_for",
+    "app.operations.",
     "app.must_record",
     "app.records.ledger.state",
     "app.records.ledger.stop_",
