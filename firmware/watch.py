@@ -45,7 +45,7 @@ class Watch:
         self._demanded += app.cascade.rate * 5 * seconds + bolus_pl * 432
         self._missed += missed_pl * 432
         self._seconds += seconds
-        if self._seconds >= _MINUTE_S:
+        if not 0 <= self._seconds < _MINUTE_S:  # below 0: a wrong bit, which must not make a minute of years
             self._end_minute()
 
     def _end_minute(self):
@@ -69,5 +69,5 @@ class Watch:
             app.alarms.gone(BUTTON_HELD)
             return
         self._held_s += seconds
-        if self._held_s > _HELD_S:  # the first look came up to a second after it went down
+        if not 0 <= self._held_s <= _HELD_S:  # the first look came up to a second after it went down
             app.alarms.raise_(BUTTON_HELD)
