@@ -9,7 +9,8 @@ pump has run since its start, as its frames count them, whatever happens to the 
 forgets the earlier raisings; an alarm that it finds active counts as raised at the start. `alarm_repeated` survives.
 
 Which alarms are active, and which causes are there, is kept twice, the second time inverted. Once a second the two are
-compared; when they differ, what either has is there, and the self-test fails (R26, R28).
+compared; when they differ, what either has is there, and the self-test fails (R26, R28). Which alarms are new is known
+twice too: as noted when they were raised, and as active now and not when someone asked last.
 """
 
 from micropython import const
@@ -113,6 +114,7 @@ class Alarms:
         self.history = 0
         self.changed = False  # since the ledger was told last
         self._fresh = 0  # raised since someone asked
+        self._heard = 0  # active when someone asked last
         self._raised = {}  # alarm that stops delivery: when it was raised, newest last
 
     def raise_(self, alarm):
@@ -224,8 +226,9 @@ class Alarms:
 
     def take_fresh(self):
         """Whether an alarm that sounds (of high or medium priority) is active that was raised since the last call."""
-        fresh = self._fresh & self.active & ~_MASKS[-1][1]
+        fresh = (self._fresh | ~self._heard) & self.active & ~_MASKS[-1][1]
         self._fresh = 0
+        self._heard = self.active
         return fresh != 0
 
     def foremost(self):

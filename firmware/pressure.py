@@ -16,6 +16,9 @@ The cause is gone when three readings in a row lie below the middle between what
 A trend may be something else than a closed line, and what made it may stay (posture, a line that was narrowed): its
 cause is gone too when the pressure has not risen by more than 2 kPa for 60 s. The pump is stopped, so in a closed line
 it stands as well: then the operator decides. The next trend begins at the pressure that `clear` finds.
+
+No wrong bit in these numbers hides a closed line: whatever is found is an alarm in every second, readings are counted
+by the low bits, and what is below 0 ends a stretch. A trend may be found as much later as it takes to begin anew (R26).
 """
 
 from micropython import const
@@ -45,7 +48,7 @@ class Line:
 
     def __init__(self):
         self.found = OPEN
-        self._released_mv = 0
+        self._released_mv = RELEASED_MV
         self._bad = 0  # readings in a row at the limit, or that no line gives
         self._good = 0  # readings in a row below _released_mv
         self._still = 0  # readings since the pressure has risen
@@ -67,7 +70,7 @@ class Line:
     def read(self, millivolts, picolitres):
         """A reading, once a second, and what has been delivered since the last one."""
         broken = not BROKEN_BELOW_MV <= millivolts <= BROKEN_ABOVE_MV
-        self._bad = min(DWELL, self._bad + 1) if broken or millivolts >= LIMIT_MV else 0
+        self._bad = min(DWELL, (self._bad & 3) + 1) if broken or millivolts >= LIMIT_MV else 0
         if self._bad == DWELL and self.found in (OPEN, TREND):
             self._close(SENSOR if broken else THRESHOLD, RELEASED_MV)
         elif self.found:
@@ -87,7 +90,7 @@ class Line:
             self._lowest_mv = millivolts
         self._lowest_mv = min(self._lowest_mv, millivolts)
         self._still += not broken
-        if self._good == DWELL or (self.found == TREND and self._still > STILL_S):
+        if self._good >= DWELL or (self.found == TREND and self._still > STILL_S):
             self.found = OPEN
             self.rebase()
 
@@ -103,13 +106,13 @@ class Line:
         self._smooth += millivolts - (self._smooth >> _SMOOTH)
         self._pl += picolitres
         self._seconds += 1
-        if self._pl < STRETCH_PL or self._seconds < STRETCH_S:
+        if 0 <= self._pl < STRETCH_PL or 0 <= self._seconds < STRETCH_S:
             return
         level = self._smooth >> _SMOOTH
         if (level - self._level_mv) * PL_PER_MV < self._pl:
             self._forget(level)
             return
-        self._rises += 1
+        self._rises = (self._rises & 3) + 1
         if self._rises == STRETCHES:
             self._close(TREND, (self._base_mv + level) // 2)
         self._begin(level)
@@ -135,10 +138,11 @@ class Pressure:
         before = self._line.found
         self._line.read(self.millivolts, made * app.cascade.pl_per_step)
         found = self._line.found
-        if found and found != before:  # a trend may become a threshold
-            app.log.log("occlusion", found=found, millivolts=self.millivolts)
+        if found:
+            if found != before:  # a trend may become a threshold
+                app.log.log("occlusion", found=found, millivolts=self.millivolts)
             app.alarms.raise_(alarms.OCCLUSION)
-        elif before and not found:
+        else:
             app.alarms.gone(alarms.OCCLUSION)
         if app.alarms.active & 1 << alarms.OCCLUSION:
             self._line.rebase()  # nothing flows until `clear`, whatever the pressure does

@@ -61,11 +61,11 @@ class Level:
         """A reading, every 4 s. values: Calibration."""
         self.nl = nl = level_nl(millivolts, values.reservoir_nl)
         known = nl != NO_LEVEL
-        self._empty = min(DWELL, self._empty + 1) if known and millivolts <= EMPTY_BELOW_MV else 0
-        self._low = min(DWELL, self._low + 1) if known and nl <= values.low_reservoir_nl else 0
+        self._empty = min(DWELL, (self._empty & 3) + 1) if known and millivolts <= EMPTY_BELOW_MV else 0
+        self._low = min(DWELL, (self._low & 3) + 1) if known and nl <= values.low_reservoir_nl else 0
         share = TOGETHER_SHARE if self.apart else APART_SHARE
         differs = not known or abs(nl - ledger_nl) * share > values.reservoir_nl
-        self._turns = self._turns + 1 if differs != self.apart else 0
+        self._turns = (self._turns & 15) + 1 if differs != self.apart else 0
         if self._turns >= APART_READINGS:
             self.apart = not self.apart
             self._turns = 0
@@ -110,11 +110,11 @@ class Reservoir:
         was_apart = self._level.apart
         ledger_nl = app.ledger.reservoir_nl
         self._level.read(app.board.millivolts(app.board.LEVEL), ledger_nl, app.records.calibration)
+        if self._level.apart:
+            app.alarms.raise_(alarms.LEVEL_DISAGREES)
+        else:
+            app.alarms.gone(alarms.LEVEL_DISAGREES)
         if self._level.apart != was_apart:
-            if was_apart:
-                app.alarms.gone(alarms.LEVEL_DISAGREES)
-            else:
-                app.alarms.raise_(alarms.LEVEL_DISAGREES)
             app.log.log("level", ledger_nl=ledger_nl, level_nl=self._level.nl)
         self.watch()
         self._watch_date()

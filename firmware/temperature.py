@@ -54,7 +54,7 @@ class Temperature:
             turns = quarters < COOL and die < DIE_HOT
         else:
             turns = quarters > HOT or die > DIE_HOT
-        self._turns = self._turns + 1 if turns else 0
+        self._turns = (self._turns & 1) + 1 if turns else 0  # a wrong bit must not put it off
         if self._turns < DWELL:
             return _TASK
         self._turns = 0

@@ -124,7 +124,7 @@ class Timekeeping:
             return _TASK
         by = app.wallclock.difference(app.dosing.day, app.dosing.second)
         if by is None:
-            self._failures += 1
+            self._failures = (self._failures & 3) + 1
             if self._failures >= _STRIKES:
                 self._lost()
             return _TASK

@@ -15,6 +15,7 @@ from firmware.dosing import ON
 _MINUTE_S = const(60)
 _MINUTES = const(15)
 _HELD_S = const(60)
+_COUNT = const(127)  # no wrong bit makes a minute longer than this
 _SHORT = const(10)  # one part in so many missed is still enough
 
 
@@ -44,7 +45,7 @@ class Watch:
             return
         self._demanded += app.cascade.rate * 5 * seconds + bolus_pl * 432
         self._missed += missed_pl * 432
-        self._seconds += seconds
+        self._seconds = (self._seconds & _COUNT) + seconds
         if self._seconds >= _MINUTE_S:
             self._end_minute()
 
@@ -68,6 +69,6 @@ class Watch:
             self._held_s = 0
             app.alarms.gone(BUTTON_HELD)
             return
-        self._held_s += seconds
+        self._held_s = (self._held_s & _COUNT) + seconds
         if self._held_s > _HELD_S:  # the first look came up to a second after it went down
             app.alarms.raise_(BUTTON_HELD)

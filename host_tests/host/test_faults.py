@@ -23,7 +23,7 @@ from thecal.programming import firmware
 
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
 
-SLICE = {"flips": 200, "calls": 100, "memory": 100, "tasks": 40, "ticks": 20, "clocks": 40, "parts": 80}
+SLICE = {"flips": 160, "blinded": 80, "calls": 100, "memory": 100, "tasks": 40, "ticks": 20, "clocks": 40, "parts": 80}
 
 
 def settings(folder: Path, ops: int) -> Settings:

@@ -139,3 +139,60 @@ def test_what_is_right_is_never_called_wrong(restored: int, story: list[tuple[st
         assert found.active == sum(1 << alarm for alarm in active)
         if ALARM_REPEATED not in active:
             assert found.present == sum(1 << alarm for alarm in present)
+
+
+def lose(found: Alarms, name: str, alarm: int) -> None:
+    """The bit of what is not heard yet, in one of the two places that say so."""
+    if name == "_fresh":
+        assert found._fresh >> alarm & 1
+    flip(found, name, alarm)
+
+
+SOUNDING = [alarm for alarm in range(len(TABLE)) if TABLE[alarm][1] != alarms.LOW]
+
+
+@pytest.mark.requirement("F11", "R26", "R28")
+@pytest.mark.parametrize("name", ["_fresh", "_heard"])
+@pytest.mark.parametrize("active", [None, (), (STALL,), (alarms.BATTERY_LOW,)])
+def test_no_wrong_bit_keeps_a_new_alarm_silent(name: str, active: tuple[int, ...] | None) -> None:
+    """Whatever is active already, of the same priority or of another; None: before the first frame asks."""
+    for alarm in SOUNDING:
+        if alarm in (active or ()):
+            continue
+        for how in ("raise_", "restore"):
+            found = made(*(active or ()))
+            if active is not None:
+                found.take_fresh()
+            getattr(found, how)(alarm if how == "raise_" else 1 << alarm)
+            lose(found, name, alarm)
+            assert found.take_fresh(), (how, TABLE[alarm][0])
+            assert not found.take_fresh()
+
+
+@pytest.mark.requirement("F11", "R26", "R28")
+def test_what_only_one_copy_of_the_active_alarms_has_sounds_though_it_was_heard() -> None:
+    found = made(STALL)
+    found.take_fresh()
+    found.active = 0
+    assert not found.hold()
+    assert found.take_fresh()
+
+
+@pytest.mark.requirement("F11", "R28")
+def test_an_alarm_that_ended_and_came_again_before_anyone_asked_is_new() -> None:
+    found = made(STALL, gone=(STALL,))
+    found.take_fresh()
+    found.clear()
+    found.raise_(STALL)
+    assert found.take_fresh()
+
+
+@pytest.mark.requirement("F11", "R28")
+def test_a_wrong_bit_makes_an_alarm_new_once_at_most() -> None:
+    for name in ("_fresh", "_heard"):
+        for bit in BITS:
+            found = made(STALL)
+            found.take_fresh()
+            flip(found, name, bit)
+            assert found.take_fresh() == (bit == STALL)
+            assert not found.take_fresh()

@@ -7,6 +7,7 @@ from random import Random
 
 from thecal.faults import disclosed, memory
 from thecal.faults.calls import AtLine, at_call
+from thecal.faults.kinds_blinded import blinded
 from thecal.faults.kinds_parts import parts
 from thecal.faults.kinds_time import clocks, tasks, ticks
 from thecal.faults.planned import FIRST_US, LAST_US, Known, Planned, moment, seconds
@@ -135,7 +136,8 @@ def memory_errors(known: Known, rng: Random) -> Planned:
 
 
 KINDS: dict[str, tuple[Callable[[Known, Random], Planned], float]] = {
-    "flips": (flips, 0.5),
+    "flips": (flips, 0.4),
+    "blinded": (blinded, 0.1),
     "calls": (calls, 0.15),
     "memory": (memory_errors, 0.15),
     "tasks": (tasks, 0.03),
