@@ -2,7 +2,12 @@
 
 A bridge or a trial is committed with its prescription, as one record. When it ends, dosing follows at once; that it has
 ended is stored too, so that neither a wrapped total nor an RTC that goes back ever begins it again.
+
+A record is believed, by the guard too: nothing of the prescription in RAM is acted on or stored, unless it is that of
+its record. A wrong bit would end a bridge or trial that goes on, and be kept for good (R18).
 """
+
+from binascii import crc32
 
 from micropython import const
 
@@ -30,6 +35,7 @@ class Courses:
         self._begins_bridge = self._ends_trial = False  # whether it does
         self._bridged_nl = -1  # what the bridge that it ends has given, nL; -1: it ends none
         self.unsaved = None  # the prescription whose Course has still to be stored
+        self.unsaved_crc = 0  # of what is to be stored
         self._wait = 0  # frames until that is tried again
 
     # -- what is in force -------------------------------------------------------------------------------------
@@ -73,6 +79,7 @@ class Courses:
     def at_commit(self, rx, trial=None):
         """The Course of a prescription that is about to be committed. trial: (seconds, afterwards) if it is on trial.
         Raises ValueError to refuse it."""
+        self.need_hold("program commit" if trial is None else "trial start")
         course, _ = self._app.later.part("bridge_plan").plan(rx)
         if trial is not None:
             self._app.later.part("trial_orders").plan(rx, course, trial)
@@ -114,17 +121,24 @@ class Courses:
         if rx is None or not records.has_ledger:
             return
         course = rx.course
-        if course.trial_s and not course.trial_over and not self.trials.left_s():
+        hold = self._app.selftest.records_hold
+        if course.trial_s and not course.trial_over and not self.trials.left_s() and hold():
             self._store_later(self.trials.ended())
             self._trial_ended(_DONE)
             course = rx.course
-        if course.bridge_nl and not self.bridging.left_nl():
+        if course.bridge_nl and not self.bridging.left_nl() and hold():
             given = course.bridge_nl
-            self._store_later(_without_bridge(course))
+            self._store_later(self._bridge_ended())
             self._app.log.log("bridge_end", how=_DONE, given_nl=given)
             self._app.take_up_schedule()
         if self.unsaved is not None:
             self._store()
+
+    def _bridge_ended(self):
+        """The Course of the bridge that has just ended, or is to end."""
+        course = self._app.records.prescription.course.copy()
+        course.bridge_nl = course.bridge_rate = course.bridge_end = 0
+        return course
 
     def _trial_ended(self, how):
         self._app.therapy.cancel()
@@ -136,6 +150,7 @@ class Courses:
         rx = self._app.records.prescription
         rx.course = course
         self.unsaved = rx
+        self.unsaved_crc = crc32(rx.record())
         self._wait = 0
 
     def _store(self):
@@ -146,19 +161,28 @@ class Courses:
         if self._wait:
             self._wait -= 1
             return
+        self._wait = _STORE_EVERY
+        if not app.selftest.records_hold():
+            return
         try:
             app.records.commit_prescription(self.unsaved)
             self.unsaved = None
         except OSError:
-            self._wait = _STORE_EVERY
             app.log.log("write_failed", record=1)
 
-    def _order(self, name, course):
-        """Put a changed Course in force. Raises ValueError if it cannot be stored; nothing has changed then."""
+    def need_hold(self, name):
+        """Raise ValueError unless what is in force in RAM is what its record says."""
+        if not self._app.selftest.records_hold():
+            raise ValueError("%s: alarm self_test_failed; nothing has changed" % name)
+
+    def _order(self, name, changed):
+        """Put the Course that changed() returns in force. Raises ValueError if it cannot be stored; nothing has changed
+        then."""
+        self.need_hold(name)
         records = self._app.records
         rx = records.prescription
         old = rx.course
-        rx.course = course
+        rx.course = changed()
         try:
             records.commit_prescription(rx)
         except OSError as error:
@@ -189,7 +213,7 @@ class Courses:
             raise ValueError("bridge cancel: none runs")
         course = self._app.records.prescription.course
         given = course.bridge_nl - left
-        self._order("bridge cancel", _without_bridge(course))
+        self._order("bridge cancel", self._bridge_ended)
         self._app.log.log("bridge_end", how=_CANCELLED, given_nl=given)
         self._app.take_up_schedule()
         self._app.record_state()
@@ -209,7 +233,7 @@ class Courses:
         if words != ["end"]:
             raise ValueError("trial: nothing, `start NUMBER UNIT then minimum|stopped`, keep, discard or end after it")
         orders.need_running()
-        self._order("trial end", self.trials.ended())
+        self._order("trial end", self.trials.ended)
         self._trial_ended(_CANCELLED)
         self._app.record_state()
         return ()
@@ -228,9 +252,3 @@ class Courses:
         if self._app.records.prescription.course.trial_s:
             found.append("trial_left_s: %d" % self.trials.left_s())
         return found
-
-
-def _without_bridge(course):
-    course = course.copy()
-    course.bridge_nl = course.bridge_rate = course.bridge_end = 0
-    return course

@@ -82,6 +82,7 @@ class TrialOrders:
     def keep(self):
         """Stage the prescription that is, or was, on trial, for good. Returns lines for the operator."""
         rx = _copy(self._need("keep"))
+        self._app.courses.need_hold("trial keep")
         return self._app.later.part("programming").present(rx)
 
     def discard(self):

@@ -193,7 +193,7 @@ def test_an_image_that_rots_stops_the_pump(first: list[str], tmp_path: Path, mon
 
 @pytest.mark.requirement("F5", "F7", "F11", "R26")
 def test_a_course_that_the_eeprom_refuses_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial has ended in RAM and its record cannot say so yet: the therapy itself is still compared."""
+    """A trial has ended in RAM and its record cannot say so yet: therapy and course are still compared."""
     made: list[App] = []
 
     def startup(app: App) -> None:
@@ -203,13 +203,10 @@ def test_a_course_that_the_eeprom_refuses_is_no_damage(monkeypatch: pytest.Monke
     def unsaved() -> None:
         rx = made[-1].records.prescription
         assert rx is not None
-        rx.course = rx.course.copy()
-        rx.course.bridge_end = 1
-        made[-1].courses.unsaved = rx
+        course = rx.course.copy()
+        course.bridge_end = 1
+        made[-1].courses._store_later(course)
         made[-1].courses._wait = 1 << 20
-
-    def flips() -> None:
-        basal(made[-1])
 
     def before(twin: Twin) -> None:
         monkeypatch.setattr("firmware.startup.start", startup)
@@ -217,11 +214,18 @@ def test_a_course_that_the_eeprom_refuses_is_no_damage(monkeypatch: pytest.Monke
 
     assert named(run("100 s", before=before).events) == []
 
-    def then(twin: Twin) -> None:
-        before(twin)
-        twin.at(40 * S, flips)
+    def flip() -> None:
+        rx = made[-1].records.prescription
+        assert rx is not None
+        rx.course.bridge_end ^= 1 << 20
 
-    assert named(run("100 s", before=then).events) == ["prescription"]
+    for damage in (lambda: basal(made[-1]), flip):
+
+        def then(twin: Twin, damage: Callable[[], None] = damage) -> None:
+            before(twin)
+            twin.at(40 * S, damage)
+
+        assert named(run("100 s", before=then).events) == ["prescription"]
 
 
 @pytest.mark.requirement("F11", "R26")

@@ -18,6 +18,7 @@ from firmware.dosing import ON
 from firmware.later import Later
 from firmware.layout import PRESCRIPTION_PAGES, PRESCRIPTION_SLOTS
 from firmware.records import Records
+from firmware.selftest import SelfTest
 from thecal.models.bench import PumpConfig
 from thecal.models.board_id import board_id
 from thecal.prescription import RateRange
@@ -46,7 +47,9 @@ class App:
     def __init__(self, delivered_nl: int = 1_000_000, **pump: Any) -> None:
         self.pump = PumpConfig(**pump)
         self.eeprom = UnreliableEeprom(_image(self.pump))
-        self.board = SimpleNamespace(eeprom=self.eeprom, ticks_ms=lambda: 0, collect=lambda: None)
+        self.board = SimpleNamespace(
+            eeprom=self.eeprom, ticks_ms=lambda: 0, collect=lambda: None, button_down=lambda: False
+        )
         self.events: list[tuple[str, dict[str, int]]] = []
         self.log = SimpleNamespace(log=lambda code, **fields: self.events.append((code, fields)))
         self.dosing = SimpleNamespace(day=9_557, second=0)
@@ -64,6 +67,7 @@ class App:
         self.ledger: Any = self.records.ledger
         self.ledger.volume_pl, self.ledger.shift = volume_pl, shift
         self.courses = Courses(self)
+        self.selftest = SelfTest(self)
         self.later = Later(self)
         for verb in ("bridge", "trial"):
             while self.later.prepare(verb):

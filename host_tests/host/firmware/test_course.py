@@ -458,7 +458,7 @@ def test_a_bridge_at_the_lowest_rate_keeps_the_hard_limits_of_the_old_drug(stopp
         app = App(min_rate=60_001)  # of 1 mg/mL: 60.001 ug a day
         rx = device_rx(drug="morphine", concentration="1 mg/mL")
         rx.mode, rx.basal = (STOPPED, 0) if stopped else (rx.mode, 0)
-        app.records.prescription = rx
+        app.records.commit_prescription(rx)
         with drug_limits("morphine", key, most):
             other = device_rx(basal="6 mL/day")
             with pytest.raises(
