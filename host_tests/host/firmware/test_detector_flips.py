@@ -166,13 +166,10 @@ class Empty(Rig):
     def build(self) -> None:
         self.mv = 1_500
         self.alarms = Alarms(lambda code, **fields: None, lambda: 0)
-        mirror = SimpleNamespace(payload=b"")
         self.app: Any = SimpleNamespace(
             alarms=self.alarms,
             diary=SimpleNamespace(work=lambda: None),
-            records=SimpleNamespace(
-                calibration=Calibration(), recovered=(True,), ledger=SimpleNamespace(mirror=mirror)
-            ),
+            records=SimpleNamespace(calibration=Calibration(), has_ledger=True),
             ledger=SimpleNamespace(reservoir_nl=self.ledger_nl),
             board=SimpleNamespace(LEVEL=2, millivolts=lambda channel: self.mv),
             log=SimpleNamespace(log=lambda code, **fields: None),
