@@ -265,7 +265,7 @@ class App:
         if self._write_failing_since is None:
             self._write_failing_since = now
             self.log.log("write_failed", record=0)
-        elif self.board.ticks_diff(now, self._write_failing_since) >= _EEPROM_DEAD_MS:
+        elif not 0 <= self.board.ticks_diff(now, self._write_failing_since) < _EEPROM_DEAD_MS:  # nor a wrong bit
             self.alarms.raise_(alarms.EEPROM_DEAD)
             self.apply()
 

@@ -64,6 +64,7 @@ class Dosing:
         if self.next_bolus is not None:
             self.bolus = self.next_bolus
             self.next_bolus = None
+        self._bound_bolus()  # anew in every second: by a wrong bit in it, hours would be reserved
 
     def give_bolus(self, flow, aside=None):
         """From the next second on, this bolus. aside: the one that flows now, and again when this one has ended (R05).
@@ -91,7 +92,6 @@ class Dosing:
         aside = self.aside
         self.aside = None
         self.bolus = None if aside is flow else aside  # it may end in the very second before it is set aside
-        self._bound_bolus()
 
     def changed(self, passed=0):
         """Mode, time or schedule changed within the current second: the whole second gets the lower of the two rates,

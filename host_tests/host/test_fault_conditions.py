@@ -9,7 +9,8 @@ from random import Random
 import pytest
 from fault_controls import basal, idle
 
-from thecal.faults import campaign, conditions, kinds_parts, verdict
+from thecal.faults import campaign, conditions, kinds_parts, memory, verdict
+from thecal.faults.board_of_faults import FaultBoard
 from thecal.faults.parts import Bench
 from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run, Seen
@@ -167,6 +168,25 @@ def test_a_wrong_bit_about_the_ledger_hides_no_empty_reservoir() -> None:
         run.at(60 * S, lambda board: adc(2, 300)(board.bench, board.now_us))
 
     assert Run(basal(RATE), plan).lead().alarms >> ALARMS.RESERVOIR_EMPTY & 1
+
+
+@pytest.mark.parametrize("bit", range(31))
+def test_no_wrong_bit_puts_off_that_the_eeprom_is_dead(bit: int) -> None:
+    """Nor does one in the bound of a bolus, by which more would be reserved than 60 s of flow."""
+
+    def plan(run: Run) -> None:
+        def since(board: FaultBoard) -> None:
+            run.app._write_failing_since = memory.flipped_bit(run.app._write_failing_since, bit)
+
+        def bound(board: FaultBoard) -> None:
+            run.app.cascade.bolus_pl = memory.flipped_bit(run.app.cascade.bolus_pl, bit)
+
+        run.at(30 * S, bound)
+        run.at(80 * S, lambda board: setattr(board.bench, "eeprom_until_us", NEVER_US))
+        run.at(144 * S, since)
+
+    alarms = Run(basal(RATE), plan).lead(150).alarms
+    assert alarms >> ALARMS.EEPROM_DEAD & 1
 
 
 def test_a_wrong_bit_about_the_ledger_hides_no_dead_eeprom_and_ends_no_delivery() -> None:
