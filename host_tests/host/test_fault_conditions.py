@@ -172,21 +172,41 @@ def test_a_wrong_bit_about_the_ledger_hides_no_empty_reservoir() -> None:
 
 @pytest.mark.parametrize("bit", range(31))
 def test_no_wrong_bit_puts_off_that_the_eeprom_is_dead(bit: int) -> None:
-    """Nor does one in the bound of a bolus, by which more would be reserved than 60 s of flow."""
+    """From the second in which it refuses the first record."""
+    flips: list[int] = []
 
     def plan(run: Run) -> None:
-        def since(board: FaultBoard) -> None:
-            run.app._write_failing_since = memory.flipped_bit(run.app._write_failing_since, bit)
+        def flip(board: FaultBoard) -> None:
+            since = run.app._write_failing_since
+            if since is not None and not flips:
+                flips.append(board.now_us)
+                run.app._write_failing_since = memory.flipped_bit(since, bit)
 
-        def bound(board: FaultBoard) -> None:
+        run.at(60 * S, lambda board: setattr(board.bench, "eeprom_until_us", NEVER_US))
+        for second in range(60, 140):
+            run.at(second * S + S // 2, flip)
+
+    seen = Run(basal(RATE), plan).lead(150)
+    (flipped,) = flips
+    came = next(t_us for t_us, active in seen.watch if active >> ALARMS.EEPROM_DEAD & 1)
+    assert flipped < came <= flipped + 7 * S
+
+
+@pytest.mark.parametrize("bit", range(31))
+def test_no_wrong_bit_reserves_hours(bit: int) -> None:
+    """A power cut would count them as delivered, and a silent EEPROM would not be missed until they are."""
+    reserved: list[int] = []
+
+    def plan(run: Run) -> None:
+        def flip(board: FaultBoard) -> None:
             run.app.cascade.bolus_pl = memory.flipped_bit(run.app.cascade.bolus_pl, bit)
+            run.app.must_record = True  # a record is due in this very second
 
-        run.at(30 * S, bound)
-        run.at(80 * S, lambda board: setattr(board.bench, "eeprom_until_us", NEVER_US))
-        run.at(144 * S, since)
+        run.at(30 * S + S // 2, flip)
+        run.at(33 * S, lambda board: reserved.append(run.app.ledger.reserved - run.app.ledger.used))
 
-    alarms = Run(basal(RATE), plan).lead(150).alarms
-    assert alarms >> ALARMS.EEPROM_DEAD & 1
+    Run(basal(RATE), plan).lead(40)
+    assert 0 < reserved[0] * 25 <= RATE * 60 // 86_400 + 25
 
 
 def test_a_wrong_bit_about_the_ledger_hides_no_dead_eeprom_and_ends_no_delivery() -> None:
