@@ -4,20 +4,24 @@ A bridge or a trial is committed with its prescription, as one record. When it e
 ended is stored too, so that neither a wrapped total nor an RTC that goes back ever begins it again.
 
 A record is believed, by the guard too: nothing of the prescription in RAM is acted on or stored, unless it is that of
-its record. A wrong bit would end a bridge or trial that goes on, and be kept for good (R18).
+its record. A wrong bit would end a bridge or trial that goes on, and be kept for good (R18). And as the end is told
+from pump time and the ledger's volume, in which a bit may be wrong too, it is stored a minute later only, and not if
+the guard, which reckons it by itself, has tripped: until then it sees other rates than it expects.
 """
 
 from binascii import crc32
 
 from micropython import const
 
-from firmware import events
+from firmware import alarms, events
 from firmware.bridging import Bridging
 from firmware.prescription import MINIMUM, MODES, STOPPED
 from firmware.schedule import Schedule
 from firmware.trials import Trials
 
-_STORE_EVERY = const(60)  # frames between two tries to store an end: the part must not be worn out by them
+# Frames before an end is stored, in which the guard notices too low a rate, and between two tries: the part must not be
+# worn out by them.
+_STORE_EVERY = const(64)
 _BRIDGE = events.NAMES["reason"].index("bridge")
 _TRIAL_OVER = events.NAMES["reason"].index("trial_over")
 _DONE, _CANCELLED, _ = range(len(events.NAMES["how"]))
@@ -151,7 +155,8 @@ class Courses:
         rx.course = course
         self.unsaved = rx
         self.unsaved_crc = crc32(rx.record())
-        self._wait = 0
+        self._wait = _STORE_EVERY
+        self._app.must_record = True  # so that a wrong total is found out before
 
     def _store(self):
         app = self._app
@@ -162,7 +167,7 @@ class Courses:
             self._wait -= 1
             return
         self._wait = _STORE_EVERY
-        if not app.selftest.records_hold():
+        if app.alarms.active >> alarms.GUARD & 1 or not app.selftest.records_hold():
             return
         try:
             app.records.commit_prescription(self.unsaved)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from course_rig import App, device_rx
 
-from firmware.alarms import SELF_TEST_FAILED
+from firmware.alarms import GUARD, SELF_TEST_FAILED
 from firmware.prescription import STOPPED
 from firmware.selftest import PRESCRIPTION
 
@@ -35,6 +35,11 @@ def flip(name: str, bit: int) -> Callable[[App], None]:
 
 def basal(app: App) -> None:
     in_force(app).basal ^= 1 << 20
+
+
+def frames(app: App, number: int) -> None:
+    for _ in range(number):
+        app.courses.keep()
 
 
 def nothing_kept(app: App, payload: bytes | None, rate: int) -> None:
@@ -109,8 +114,7 @@ def test_what_waits_to_be_stored_is_stored_as_it_was_or_not(strike: Callable[[Ap
     payload = app.records.prescriptions.payload
     strike(app)
     app.refuse_prescriptions("")
-    for _ in range(130):
-        app.courses.keep()
+    frames(app, 130)
     assert app.records.prescriptions.payload == payload
     assert app.selftest.failed == PRESCRIPTION
 
@@ -120,10 +124,10 @@ def test_what_waits_to_be_stored_is_stored_in_the_end() -> None:
     app.commit(device_rx(**TRIAL), (HOUR, 0))
     app.refuse_prescriptions()
     app.pass_time(HOUR)
-    app.courses.keep()
+    frames(app, 100)
+    assert "write_failed" in app.codes()
     app.refuse_prescriptions("")
-    for _ in range(62):
-        app.courses.keep()
+    frames(app, 65)
     assert app.courses.unsaved is None
     assert app.records.prescriptions.payload == in_force(app).record()
     assert app.selftest.records_hold()
@@ -154,3 +158,20 @@ def test_an_order_that_rests_on_a_damaged_prescription_changes_nothing(
         order(app)
     assert in_force(app).record() == damaged
     nothing_kept(app, payload, 1_000_000)
+
+
+@pytest.mark.parametrize("trips", [True, False])
+def test_an_end_that_the_guard_does_not_see_is_not_stored(trips: bool) -> None:
+    """Pump time is told from a number in RAM, too."""
+    app = App()
+    app.commit(device_rx(**TRIAL), (200 * HOUR, 0))
+    payload = app.records.prescriptions.payload
+    app.ledger.shift ^= 1 << 30
+    frames(app, 64)
+    assert app.codes()[-1] == "trial_end"
+    assert app.rate() == 6_000
+    assert app.records.prescriptions.payload == payload
+    if trips:
+        app.alarms.raise_(GUARD)
+    frames(app, 64)
+    assert (app.records.prescriptions.payload == payload) == trips

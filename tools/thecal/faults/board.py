@@ -19,7 +19,7 @@ from thecal.emulated.board import EmulatedBoard
 from thecal.faults import board_faults, lives
 from thecal.faults.campaign import Case, Tally
 from thecal.faults.disclosed import Steps
-from thecal.faults.life import Life
+from thecal.faults.life import COURSES, Life
 from thecal.faults.parts import Bench
 from thecal.faults.pump import RESETS_MAX, Seen
 from thecal.faults.verdict import judge
@@ -67,7 +67,7 @@ def plan(seed: int, package: int) -> Life:
     rng = Random(f"board {seed}:{package}")
     while True:
         life = lives.draw(rng)
-        if not life.held and life.size_pl in _PL and life.peak_pl_s() < 40 * life.size_pl:
+        if not life.held and life.kind not in COURSES and life.size_pl in _PL and life.peak_pl_s() < 40 * life.size_pl:
             return life
 
 

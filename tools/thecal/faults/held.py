@@ -1,4 +1,4 @@
-"""A programmed pump that was off while it was stopped or in a safe state."""
+"""A programmed pump that was off in the middle of something: a stop, a safe state, a trial, a bridge."""
 
 from __future__ import annotations
 
@@ -19,5 +19,25 @@ def held_image(config: PumpConfig, image: bytes, state: int, seconds: int = 0, l
     book.state = state
     book.stop_day, book.stop_second = day + (second + seconds) // day_s, (second + seconds) % day_s
     book.alarms = latched
+    book.close(records.cascade, day, second)
+    return bytes(eeprom.memory)
+
+
+def course_image(config: PumpConfig, image: bytes, volume_nl: int, **course: int) -> bytes:
+    """The EEPROM of a running pump that has delivered so much, and whose prescription is in this course: a bridge that
+    has just begun (bridge_nl, bridge_rate), a trial (trial_s, afterwards) that began with the newest record."""
+    eeprom = MemoryEeprom(image)
+    records = firmware("records").Records(eeprom, [0, 0, 0, 0], board_id(config.serial))
+    records.load()
+    book, rx = records.ledger, records.prescription
+    day, second = book.recorded
+    book.volume_pl = volume_nl * 1_000
+    if "bridge_nl" in course:
+        course["bridge_end"] = (volume_nl + course["bridge_nl"]) & 0xFFFFFFFF
+    else:
+        course["trial_start"] = book.pump_time(day, second)
+    for name, value in course.items():
+        setattr(rx.course, name, value)
+    records.commit_prescription(rx)
     book.close(records.cascade, day, second)
     return bytes(eeprom.memory)

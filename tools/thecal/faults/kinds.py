@@ -10,6 +10,7 @@ from thecal.faults.calls import AtLine, at_call
 from thecal.faults.kinds_blinded import blinded
 from thecal.faults.kinds_parts import parts
 from thecal.faults.kinds_time import clocks, tasks, ticks
+from thecal.faults.life import COURSES
 from thecal.faults.planned import FIRST_US, LAST_US, Known, Planned, moment, seconds
 from thecal.faults.pump import Run
 
@@ -56,6 +57,15 @@ _STATE = (
     "app.guard._evidence.runs",
     "app.guard._evidence.permitted",
 )
+# What a course is told from, in a life that is in the middle of one, or that nothing but an end could make flow.
+_COURSE_SHARE = 0.2
+_COURSE = (
+    "app.records.prescription.course.",
+    "app.courses.",
+    "app.records.ledger._shift",
+    "app.records.ledger.volume_pl",
+)
+_COURSE_LIVES = (*COURSES, "mode stopped", "basal 0")
 _STATE_BITS = (2, 12, memory.BITS)
 CALL_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
 
@@ -65,8 +75,10 @@ def _in_lines(rng: Random) -> int:
     return rng.choice((0, 0, 1)) * rng.randrange(1, _LINES_MAX)
 
 
-def _weighted(rng: Random, state_share: float) -> tuple[tuple[str, ...], int]:
+def _weighted(rng: Random, state_share: float, course_share: float) -> tuple[tuple[str, ...], int]:
     """Beginnings of the variables to choose from, and how many of their bits."""
+    if course_share and rng.random() < course_share:
+        return _COURSE, memory.BITS
     drawn = rng.random()
     if drawn < state_share:
         return _STATE, rng.choice(_STATE_BITS)
@@ -85,12 +97,13 @@ def flips(known: Known, rng: Random) -> Planned:
     """A bit of a variable flips."""
     at_us, lines, draws = _moment_of_flip(known, rng), _in_lines(rng), rng.getrandbits(64)
     state_share = _STATE_SHARE_STOPPED if known.life.stretches_of_a_stop() else _STATE_SHARE
+    course_share = _COURSE_SHARE if known.life.kind in _COURSE_LIVES else 0
     planned = Planned("", most=disclosed.sums)
 
     def plan(run: Run) -> None:
         def flip() -> None:
             own = Random(draws)
-            wanted, bits = _weighted(own, state_share)
+            wanted, bits = _weighted(own, state_share, course_share)
             leaf = memory.choose(memory.leaves(run.app), own, wanted)
             planned.what = f"at {seconds(at_us)} and {lines} lines {memory.flip(leaf, own, bits)}"
 

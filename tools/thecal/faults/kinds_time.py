@@ -71,8 +71,9 @@ def ticks(known: Known, rng: Random) -> Planned:
 def clocks(known: Known, rng: Random) -> Planned:
     """The RTC leaps or stops, or the processor's clock leaps."""
     at_us = moment(rng)
-    if known.life.held or known.life.kind == "flex":
-        # By the time that a start reads, a timed stop may be over, or another rate hold: docs/LIMITS.md discloses it.
+    if known.life.held or known.life.kind in ("flex", "trial"):
+        # By the time that a start reads, a timed stop or a trial may be over, or another rate hold: docs/LIMITS.md
+        # discloses it.
         at_us = max(at_us, known.seen.began_us)
     how = rng.choice(("rtc", "rtc", "rtc stops", "ticks", "ticks"))
     lost = 1 << module("alarms").RTC_LOST

@@ -15,6 +15,7 @@ from thecal.powercut.snapshot import NEVER_US, S, Snapshot
 LENGTH_S = 240
 MONDAY = datetime(2026, 3, 2)
 STOPS = ("stopped", "stop for")
+COURSES = ("trial", "bridge")  # it runs from before the life's begin until after its end
 _DAY_US = 86_400 * S
 BEGIN_US = 2 * S  # an order for a bolus counts from when it is given; it flows within this time
 _ANSWER_US = 4 * S  # the same with a restart between them: the press is kept

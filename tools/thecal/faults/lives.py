@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from thecal.faults.held import held_image
+from thecal.faults.held import course_image, held_image
 from thecal.faults.life import LENGTH_S, MONDAY, Life
 from thecal.models.bench import PumpConfig
 from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot, module
@@ -23,6 +23,11 @@ _SIZES = (25_000, 25_000, 25_000, 1_000, 10_000, 100_000, 1_000_000)  # pL
 _FIRST_EVENT_S, _LAST_EVENT_S = 12, 110
 _SHORT_STOPS = 0.4  # of the timed ones
 _UNCLEARED = 0.5
+_SMALL = (1_000, 10_000)  # pL: the lowest rate shows by them in the time for which a pump is followed
+_NO_BASAL = 0.3  # of the trials
+_FOLLOWED_S = 25_200  # for longer no life is
+_BRIDGE_MAX = 30_000_000  # nL, as of a calibration
+_DELIVERED_MAX = 1 << 34  # nL: beyond the 32 bits in which a bridge tells its end
 # When a stop has been typed, the second in progress is still demanded, and the line takes its time.
 _STOP_LAG_US = 2 * S
 KINDS = (
@@ -39,6 +44,10 @@ KINDS = (
     "minimum",
     "low then empty",
     "console",
+    "mode stopped",
+    "basal 0",
+    "trial",
+    "bridge",
 )
 
 
@@ -197,6 +206,40 @@ def _minimum(rng: Random, kind: str, plan: _Plan) -> Life:
     return _life(kind, plan)
 
 
+def _no_flow(rng: Random, kind: str, plan: _Plan) -> Life:
+    """Nothing is demanded: by the mode, or by a basal rate of 0."""
+    plan.rate, plan.size = 0, rng.choice(_SMALL)
+    if kind == "basal 0":
+        plan.table["basal"] = "0 nL/day"
+    else:
+        plan.table["mode"] = "stopped"
+        del plan.table["basal"]
+    return _life(kind, plan)
+
+
+def _in_course(life: Life, rng: Random, **course: int) -> Life:
+    image = b"".join(life.snapshot.pages)
+    life.snapshot.pages[:] = _pages(course_image(life.config, image, rng.randrange(_DELIVERED_MAX), **course))
+    return life
+
+
+def _trial(rng: Random, kind: str, plan: _Plan) -> Life:
+    """It ends long after the life; after it the lowest rate or nothing would flow."""
+    if rng.random() < _NO_BASAL:
+        plan.rate, plan.size = 0, rng.choice(_SMALL)
+        plan.table["basal"] = "0 nL/day"
+    return _in_course(
+        _life(kind, plan), rng, trial_s=rng.randrange(_FOLLOWED_S, 14 * 86_400), afterwards=rng.randrange(2)
+    )
+
+
+def _bridge(rng: Random, kind: str, plan: _Plan) -> Life:
+    """The old rate flows; after it, long after the life, up to ten times as much would."""
+    plan.table["basal"] = f"{min(_MAX_RATE, plan.rate * rng.randrange(2, 11))} nL/day"
+    least = plan.rate * _FOLLOWED_S // 86_400 + 1
+    return _in_course(_life(kind, plan), rng, bridge_nl=rng.randrange(least, _BRIDGE_MAX), bridge_rate=plan.rate)
+
+
 def _empty(rng: Random, kind: str, plan: _Plan) -> Life:
     """The reservoir is found empty before its time."""
     return _life(kind, plan, empty_us=rng.randrange(100, 200) * S)
@@ -231,4 +274,8 @@ _MAKERS = {
     "minimum": _minimum,
     "low then empty": _empty,
     "console": _console,
+    "mode stopped": _no_flow,
+    "basal 0": _no_flow,
+    "trial": _trial,
+    "bridge": _bridge,
 }
