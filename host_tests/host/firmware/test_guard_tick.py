@@ -60,6 +60,15 @@ def test_a_rate_may_be_lower_for_a_minute_and_never_higher(expected: int, given:
     assert watched.tick.compare(1, 25_000, 1) == CHECK["under"]
 
 
+@pytest.mark.requirement("F11")
+@pytest.mark.parametrize("mode", [OFF, HELD, ON])
+def test_while_nothing_may_flow_nothing_is_too_little(mode: int):
+    watched = Watched()
+    watched.set_rate(0)
+    watched.dosing.mode = mode
+    assert [watched.tick.compare(-1, 0, 1) for _ in range(200)] == [0] * 200
+
+
 @pytest.mark.requirement("F11", "R18")
 @pytest.mark.parametrize(
     ("part", "name", "first", "last"),
