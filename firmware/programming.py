@@ -106,7 +106,7 @@ class Programming:
             pass
         if stage.complete is not rx:
             raise ValueError("program stage end: given up, as nobody took the answer")
-        stage.compared = (active,)
+        stage.compared = (active, digest)
         app.log.log("staged", digest=int(digest, 16))
         if found:
             yield "to be typed once more: `program confirm FIELD VALUE` for each warning, as it stands there"
@@ -128,9 +128,10 @@ class Programming:
         if stage.complete is None:
             raise ValueError("program %s: nothing is staged" % verb)
         records = self._app.records
-        if stage.compared != (records.prescription,) or stage.calibration is not records.calibration:
+        digest = stage.complete.digest()
+        if stage.compared != (records.prescription, digest) or stage.calibration is not records.calibration:
             again = "program %s: what is staged was not compared with what is in force; `program stage end %s` does it"
-            raise ValueError(again % (verb, stage.complete.digest()))
+            raise ValueError(again % (verb, digest))
         return stage.complete
 
     def confirm(self, words):

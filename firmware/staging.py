@@ -39,7 +39,7 @@ class Staging:
         self.open = False
         self.complete = None  # a validated Prescription, ready to commit
         self.calibration = None  # with which it was validated
-        self.compared: tuple | None = None  # the Prescription in force with which it was compared, in a tuple
+        self.compared: tuple | None = None  # the Prescription in force with which it was compared, and the digest shown
         self.warnings = []  # (FIELD VALUE, why; None once it was retyped) of what must be, if it was compared
         self._lines: dict = {}  # words by key
         self._values: dict = {}  # what they say, where that can be told

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 from course_rig import App, device_rx
+from guard_rig import Pump
+from pump_rig import prescription
 
 from firmware.alarms import GUARD, SELF_TEST_FAILED
 from firmware.prescription import STOPPED
 from firmware.selftest import PRESCRIPTION
+from thecal.prescription import stage_lines
+from thecal.programming import pack
 
 pytestmark = pytest.mark.requirement("F5", "F7", "F11", "I4", "R17", "R18")
 
@@ -175,3 +179,21 @@ def test_an_end_that_the_guard_does_not_see_is_not_stored(trips: bool) -> None:
         app.alarms.raise_(GUARD)
     frames(app, 64)
     assert (app.records.prescriptions.payload == payload) == trips
+
+
+@pytest.mark.requirement("F4", "R22")
+@pytest.mark.parametrize("bit", range(25))
+def test_what_has_changed_since_it_was_shown_is_not_put_in_force(bit: int) -> None:
+    """A trial is begun without typing the digest."""
+    pump = Pump({"basal": "3 mL/day"}).start().run(10)
+    lines = stage_lines(prescription(drug="saline", concentration=None, basal="4 mL/day"), pack)
+    for line in lines:
+        assert "ok" in pump.say(line)
+    before = pump.app.records.prescriptions.payload
+    programming: Any = pump.app.later.part("programming")
+    programming.staging.complete.basal ^= 1 << bit
+    again = "what is staged was not compared with what is in force; `program stage end "
+    assert again in pump.say("trial start 1 h then stopped")
+    digest = lines[-1].split()[-1]
+    assert f"error: digest = {digest}: " in pump.say(f"program commit {digest}")
+    assert pump.app.records.prescriptions.payload == before
