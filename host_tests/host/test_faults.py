@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from fault_controls import basal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,15 +97,10 @@ def unsafe_of(kind: str, count: int) -> int:
     return found
 
 
-def struck(plan: Callable[[Run], None], must: int = 0, number: int = 0) -> verdict.Verdict:
+def struck(plan: Callable[[Run], None], must: int = 0) -> verdict.Verdict:
     """A basal life with this fault."""
-    known = known_life(1, 0, number)
-    life = lives.draw(Random("basal"))
-    while life.kind != "basal" or life.peak_pl_s() < 2 * life.size_pl:
-        life = lives.draw(Random(life.peak_pl_s()))
-    reference = Run(life).lead()
-    del known
-    return verdict.judge(life, reference, Run(life, plan).lead(), must)
+    life = basal(4_800_000)
+    return verdict.judge(life, Run(life).lead(), Run(life, plan).lead(), must)
 
 
 def test_a_silent_pump_and_a_pump_that_gives_too_much_are_both_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
