@@ -107,7 +107,7 @@ class WallClock:
 
 
 class Timekeeping:
-    """Moves the clock of one pump, with dosing, guard, ledger and what is scheduled. wallclock.py asks the RTC."""
+    """Moves the clock of one pump, with dosing, guard, ledger and what is scheduled. WallClock asks the RTC."""
 
     def __init__(self, app):
         """app: app.App."""

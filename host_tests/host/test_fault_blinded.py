@@ -11,6 +11,7 @@ from fault_controls import basal
 from thecal.faults import campaign, conditions, kinds_blinded, verdict
 from thecal.faults.planned import LAST_US, Known
 from thecal.faults.pump import Run
+from thecal.faults.standing import mask
 from thecal.powercut.snapshot import S
 from thecal.programming import firmware
 
@@ -71,7 +72,7 @@ def test_each_condition_comes_early_enough_to_be_demanded(name: str) -> None:
     life = basal(RATE)
     reference = Run(life).lead()
     seen = Run(life, lambda run: run.at(LATEST_US, strike)).lead()
-    must = sum(1 << getattr(ALARMS, alarm) for alarm in alarms)
+    must = mask(alarms)
     assert verdict.judge(life, reference, seen, must).kind == verdict.DETECTED
     (its,) = (each for _, each, is_so in conditions.conditions(life, reference, seen, must) if is_so)
     assert seen.alarms & its

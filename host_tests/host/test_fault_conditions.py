@@ -26,17 +26,11 @@ Strike = Callable[[Bench, int], None]
 
 
 def adc(channel: int, millivolts: int) -> Strike:
-    def strike(bench: Bench, now_us: int) -> None:
-        bench.adc[channel], bench.adc_since_us[channel] = millivolts, now_us
-
-    return strike
+    return lambda bench, now_us: bench.show(channel, millivolts, now_us)
 
 
 def heat(quarters: int) -> Strike:
-    def strike(bench: Bench, now_us: int) -> None:
-        bench.rtc_quarters, bench.hot_since_us = quarters, now_us
-
-    return strike
+    return lambda bench, now_us: bench.heat(quarters, now_us)
 
 
 def judged(strike: Strike, needs_s: int = 0, at_s: int = 60) -> tuple[Seen, verdict.Verdict]:

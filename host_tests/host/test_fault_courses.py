@@ -68,16 +68,17 @@ def at_once(self: Any, course: Any) -> None:
 
 
 CASES = (
-    (drawn("mode stopped"), flip("trial_s", 19)),
-    (drawn("basal 0"), flip("trial_s", 19)),
-    (bridge(), flip("bridge_end", 20)),
+    (lambda: drawn("mode stopped"), flip("trial_s", 19)),
+    (lambda: drawn("basal 0"), flip("trial_s", 19)),
+    (bridge, flip("bridge_end", 20)),
 )
 
 
-@pytest.mark.parametrize(("life", "strike"), CASES)
+@pytest.mark.parametrize(("make", "strike"), CASES, ids=("mode stopped", "basal 0", "bridge"))
 def test_without_a_look_at_the_record_a_wrong_bit_of_a_course_is_unsafe(
-    life: Life, strike: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], Life], strike: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    life = make()
     assert struck(life, strike).kind == verdict.DETECTED
     monkeypatch.setattr(SELFTEST, "records_hold", lambda self: True)
     assert struck(life, strike).kind == verdict.DETECTED  # the guard sees a rate that it does not expect

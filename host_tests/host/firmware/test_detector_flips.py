@@ -3,6 +3,7 @@ little later, wherever in its course the bit flips."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.requirement("F11", "R18", "R26")
 BITS = range(memory.BITS)
 
 
-class Rig:
+class Rig(ABC):
     """A detector, one reading after the other. `within`: of so many readings of the condition one must tell it."""
 
     quiet = 30
@@ -39,17 +40,21 @@ class Rig:
         for _ in range(self.quiet):
             self.read(False)
 
+    @abstractmethod
     def build(self) -> None:
-        raise NotImplementedError
+        """The detector, and what it watches."""
 
+    @abstractmethod
     def watched(self) -> tuple[Any, ...]:
-        raise NotImplementedError
+        """Whose numbers are flipped."""
 
+    @abstractmethod
     def read(self, is_on: bool) -> None:
-        raise NotImplementedError
+        """One reading, with the condition or without."""
 
+    @abstractmethod
     def found(self) -> Alarms:
-        raise NotImplementedError
+        """What it tells by."""
 
     def is_told(self) -> bool:
         return any(self.found().active >> alarm & 1 for alarm in self.alarm)

@@ -14,7 +14,8 @@ from thecal.faults.board_of_faults import FaultBoard
 from thecal.faults.conditions import BATTERY, DIE, LEVEL, NEEDS_S, PRESSURE
 from thecal.faults.planned import FIRST_US, LAST_US, Known, Planned, seconds
 from thecal.faults.pump import Run
-from thecal.powercut.snapshot import NEVER_US, S, module
+from thecal.faults.standing import mask
+from thecal.powercut.snapshot import NEVER_US, S
 
 # What watches, and what it rests on.
 _WATCHERS = (
@@ -47,7 +48,7 @@ Condition = tuple[str, Strike, tuple[str, ...], tuple[str, ...]]
 
 def adc(channel: int, millivolts: int, *watchers: str) -> Condition:
     def strike(board: FaultBoard) -> None:
-        board.bench.adc[channel], board.bench.adc_since_us[channel] = millivolts, board.now_us
+        board.bench.show(channel, millivolts, board.now_us)
 
     return f"ADC channel {channel} = {millivolts} mV", strike, watchers, ()
 
@@ -57,7 +58,7 @@ def _attribute(name: str, value: object, watchers: tuple[str, ...], *must: str) 
 
 
 def _heat(board: FaultBoard) -> None:
-    board.bench.rtc_quarters, board.bench.hot_since_us = 300, board.now_us
+    board.bench.heat(300, board.now_us)
 
 
 def _leap(board: FaultBoard) -> None:
@@ -96,8 +97,9 @@ def blinded(known: Known, rng: Random) -> Planned:
     strikes_us = at_us + rng.randrange(*AFTER_US)
     wanted = own if rng.random() < OWN_SHARE else rng.choice((_COMMON, _WATCHERS))
     draws = rng.getrandbits(64)
-    mask = sum(1 << getattr(module("alarms"), alarm) for alarm in must)
-    planned = Planned("", most=disclosed.sums, must=mask, needs_s=NEEDS_S[BATTERY] + AFTER_US[1] // S if slow else 0)
+    planned = Planned(
+        "", most=disclosed.sums, must=mask(must), needs_s=NEEDS_S[BATTERY] + AFTER_US[1] // S if slow else 0
+    )
 
     def plan(run: Run) -> None:
         def flip(board: FaultBoard) -> None:

@@ -10,6 +10,7 @@ from thecal.faults import disclosed
 from thecal.faults.board_of_faults import FaultBoard
 from thecal.faults.conditions import NEEDS_S
 from thecal.faults.planned import FIRST_US, Known, Planned, moment, seconds
+from thecal.faults.standing import mask
 from thecal.powercut.snapshot import NEVER_US, S, module
 
 
@@ -41,11 +42,10 @@ def _attribute(
 
     def make(rng: Random, at_us: int) -> Planned:
         value = rng.choice(values)
-        mask = sum(1 << getattr(module("alarms"), alarm) for alarm in must)
         return Planned(
             f"{name} = {value}",
             lambda run: run.at(at_us, lambda board: setattr(board.bench, name, value)),
-            must=mask,
+            must=mask(must),
             most=most,
         )
 
@@ -56,7 +56,7 @@ def _adc(rng: Random, at_us: int) -> Planned:
     channel, value = rng.randrange(4), rng.choice((0, 300, 1_000, 2_000, 3_299))
 
     def strike(board: FaultBoard) -> None:
-        board.bench.adc[channel], board.bench.adc_since_us[channel] = value, board.now_us
+        board.bench.show(channel, value, board.now_us)
 
     what = f"ADC channel {channel} = {value} mV"
     return Planned(what, lambda run: run.at(at_us, strike), needs_s=NEEDS_S.get(channel, 0))
@@ -66,7 +66,7 @@ def _heat(rng: Random, at_us: int) -> Planned:
     quarters = rng.choice((199, 219, 232, 300, 500))
 
     def strike(board: FaultBoard) -> None:
-        board.bench.rtc_quarters, board.bench.hot_since_us = quarters, board.now_us
+        board.bench.heat(quarters, board.now_us)
 
     return Planned(f"the RTC's thermometer shows {quarters / 4} degC", lambda run: run.at(at_us, strike))
 

@@ -63,6 +63,14 @@ class Bench:
     noted: int | None = None
     is_loud: bool = False
 
+    def show(self, channel: int, millivolts: int, now_us: int) -> None:
+        """From now on this ADC channel shows so much."""
+        self.adc[channel], self.adc_since_us[channel] = millivolts, now_us
+
+    def heat(self, quarters: int, now_us: int) -> None:
+        """From now on the RTC's thermometer shows so many quarters of a degree Celsius."""
+        self.rtc_quarters, self.hot_since_us = quarters, now_us
+
 
 class FaultEeprom(Eeprom):
     """An EEPROM that may be silent, worn, or answer with wrong bits."""
