@@ -170,7 +170,7 @@ def test_a_damaged_pump_is_mended_at_its_repl_and_is_silent_from_the_next_reset_
     assert pump.pump.resets["commanded"] == 1
     assert (pump.bench.signals.hz, pump.bench.signals.lit) == (0, False)
     pump.pump.run(pump.pump.now_ns() + 3 * S)
-    # The emulator leaves the PWM running over a reset, so that its self-test may give a blip; a chip ends it.
+    # The emulator keeps the level that its PWM has latched over a reset: the self-test, of no duty, may give a blip.
     sounds = pump.bench.signals.sounds[2:]
     for (on, _), (off, hz) in zip(sounds[::2], sounds[1::2], strict=True):
         assert off - on < MS // 10
