@@ -5,6 +5,7 @@ whatever is done to the clock, so that no reset, power cut or new time of day fo
 """
 
 import struct
+from binascii import crc32
 
 from micropython import const
 
@@ -15,6 +16,7 @@ from firmware.rings import newest_numbers
 
 # start, seconds, dose nL, date, kind, index, therapy, start of the newest patient bolus, ng/mL, suspends
 _FORMAT = "<IIIHBBIIIB"
+_SEALED = "<10I"  # whole words, so that no bit of a number is cut off
 _NUMBER_MASK = const(0xFFFF)
 
 PATIENT = const(0)
@@ -50,6 +52,10 @@ class Bolus:
         named = self.index, self.therapy, self.ng_per_ml, self.suspends
         return (self.start, self.seconds, self.dose_nl, self.date, self.kind) + named
 
+    def crc(self):
+        """CRC-32 of everything."""
+        return crc32(struct.pack(_SEALED, self.patient, *self.values()))
+
     @property
     def end(self):
         """Pump time at which it ends as planned."""
@@ -72,7 +78,11 @@ class Boluses:
         self.mirror = Mirror(eeprom, BOLUS_FIRSTS, BOLUS_PAGES, BOLUS, retired)
         for copy in self.mirror.copies:
             copy.keep_index()
+        self._forget()
+
+    def _forget(self):
         self.recent = []
+        self._seal = 0  # of all entries, what crc() was when they were added or changed
 
     @property
     def number(self):
@@ -81,7 +91,7 @@ class Boluses:
 
     def load(self):
         """Read the history. What one copy lost is read from the other. Raises EepromError if the part fails."""
-        self.recent = []
+        self._forget()
         self.mirror.recover()
         if self.mirror.condition != GOOD:
             return
@@ -96,10 +106,23 @@ class Boluses:
         if entry.suspends:
             longer = self.suspendable()
             if longer is not None:
+                self._seal ^= longer.crc()
                 longer.seconds += entry.seconds
+                self._seal ^= longer.crc()
         self.recent.append(entry)
+        self._seal ^= entry.crc()
         if len(self.recent) > CAPACITY:
-            self.recent.pop(0)
+            self._seal ^= self.recent.pop(0).crc()
+
+    def hold(self):
+        """Whether `recent` is what was read and begun: no number of it has changed in RAM since."""
+        seal = self._seal
+        try:
+            for entry in self.recent:
+                seal ^= entry.crc()
+        except Exception:  # noqa: BLE001 - a number that cannot even be packed
+            return False
+        return not seal
 
     def suspendable(self):
         """The newest bolus of a kind that a patient bolus sets aside (R05), or None."""

@@ -48,7 +48,7 @@ def check_state(app):
 
 
 def check_pump(app):
-    """Raise Denied unless pump and alarms allow boluses, priming included."""
+    """Raise Denied unless pump and alarms allow boluses, priming included, and the history can be asked."""
     refusal = app.courses.bolus_refusal()
     if refusal is not None:
         raise Denied(*refusal)
@@ -59,6 +59,8 @@ def check_pump(app):
         raise Denied(LOW_RESERVOIR, "bolus: alarm low_reservoir; a refill comes first")
     if reaction != alarms.UNCHANGED:
         raise Denied(ALARM, "bolus: alarm %s" % ", ".join(alarms.codes(app.alarms.active)))
+    if not app.selftest.boluses_hold():  # the next frame stops delivery for it
+        raise Denied(ALARM, "bolus: alarm self_test_failed")
 
 
 def check_dose(app, asked, dose_nl, seconds, start):

@@ -6,8 +6,8 @@ or the battery has failed, until both are found well. Meanwhile everything else 
 
 Not tested, as MicroPython gives no way to it: the processor's registers and instructions, the interrupts, the stack and
 all RAM but the buffer here. What dosing rests on in RAM is compared with its record instead: prescription and
-calibration with what the EEPROM gave, the weekly course with its own checksum; and the active alarms with a copy. That
-the buzzer sounds, nobody hears.
+calibration with what the EEPROM gave, the weekly course and the bolus history with checksums of their own; and the
+active alarms with a copy. That the buzzer sounds, nobody hears.
 """
 
 from binascii import crc32
@@ -145,6 +145,13 @@ class SelfTest:
             self._fail(CALIBRATION)
         else:
             return True
+        return False
+
+    def boluses_hold(self):
+        """Whether the history in RAM, which lockout, limits and schedule are about to ask, is what was stored."""
+        if self._app.records.boluses.hold():
+            return True
+        self._fail(RAM)
         return False
 
     def schedule_laid(self):
