@@ -31,9 +31,10 @@ class Scheduled:
         waited = len(self._waiting)
         for which in passed:
             self._skip(which, limits.LATE)
-        asked = due and app.selftest.boluses_hold()  # if it does not, none is passed over unsaid, and none is given
+        intact = due and app.selftest.boluses_hold()  # if not, each waits, and is skipped: none goes unsaid
         for which in due:
-            if not (asked and app.records.boluses.was_given(which)) and which not in [other for other, _ in self._waiting]:
+            given = intact and app.records.boluses.was_given(which)
+            if not given and which not in [other for other, _ in self._waiting]:
                 self._waiting.append((which, app.therapy.now() + 1))
         if self._waiting:
             self._serve_waiting()

@@ -151,7 +151,7 @@ class SelfTest:
         """Whether the history in RAM, which lockout, limits and schedule are about to ask, is what was stored."""
         if self._app.records.boluses.hold():
             return True
-        self._fail(RAM)
+        self.ram_changed()
         return False
 
     def schedule_laid(self):
@@ -159,7 +159,7 @@ class SelfTest:
         self._schedule_crc = self._course_crc()
 
     def ram_changed(self):
-        """A number in RAM is not what was written to it: of the alarms, of the battery, or how long a stop lasts."""
+        """A number in RAM is not what was written to it: of alarms, battery, boluses or a stop."""
         self._fail(RAM)
 
     def status(self):

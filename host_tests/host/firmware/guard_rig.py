@@ -110,7 +110,7 @@ class Pump:
     def alone(self) -> Pump:
         """From now on the self-test passes, whatever it finds: what is found then is the guard's."""
         selftest: Any = self.app.selftest
-        selftest.records_hold = lambda: True
+        selftest.records_hold = selftest.boluses_hold = lambda: True
         selftest._piece = lambda: -1
         return self
 
