@@ -26,6 +26,7 @@ PRIME = const(3)  # counts for no limit
 KINDS = ("patient", "clinician", "scheduled", "prime")
 NOT_SCHEDULED = (0, 0, 0)
 _NEVER = 0xFFFFFFFF
+_LONGEST = 0xFFFFFFFF  # s; only pages that nobody wrote say more
 
 CAPACITY = BOLUS_PAGES - 8  # boluses that are surely kept: four pages may be retired, three passed over, one is empty
 
@@ -107,7 +108,7 @@ class Boluses:
             longer = self.suspendable()
             if longer is not None:
                 self._seal ^= longer.crc()
-                longer.seconds += entry.seconds
+                longer.seconds = min(longer.seconds + entry.seconds, _LONGEST)
                 self._seal ^= longer.crc()
         self.recent.append(entry)
         self._seal ^= entry.crc()

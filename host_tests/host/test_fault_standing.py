@@ -28,9 +28,10 @@ def diag(run: Run) -> None:
 
 
 def judged(plan: Callable[[Run], None], life: Life | None = None) -> verdict.Verdict:
+    """As if a wrong bit in a sum had done it: then most is forgiven."""
     life = life or basal(RATE)
     seen = Run(life, plan).lead()
-    return verdict.judge(life, Run(life).lead(), seen, 1 << ALARMS.DRIVER_FAULT)
+    return verdict.judge(life, Run(life).lead(), seen, 1 << ALARMS.DRIVER_FAULT, disclosed.sums)
 
 
 def later(strike: Callable[[Any], None]) -> Callable[[Run], None]:
@@ -53,6 +54,22 @@ def test_an_alarm_that_stops_nothing_is_unsafe(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(firmware("guard").Guard, "run", idle("guard"))
     monkeypatch.setattr(firmware("guard").Guard, "permit", lambda self, *ordered: None)
     found = judged(diag)
+    assert found.kind == verdict.UNSAFE
+    assert "steps later than 2 s after an alarm" in found.why
+
+
+@pytest.mark.parametrize("rate", [100_000, 480_000, RATE])
+def test_a_pump_that_doses_on_after_an_alarm_is_unsafe_however_slowly(rate: int) -> None:
+    """Of the few steps of a low rate none is forgiven."""
+
+    def ignore(app: Any) -> None:
+        app.apply = lambda: None
+
+    def plan(run: Run) -> None:
+        run.at(60 * S - 1, lambda board: ignore(run.app))
+        diag(run)
+
+    found = judged(plan, basal(rate))
     assert found.kind == verdict.UNSAFE
     assert "steps later than 2 s after an alarm" in found.why
 
@@ -90,8 +107,8 @@ def test_an_operator_may_clear_an_alarm() -> None:
     seen = Run(life, mended).lead()
     assert not seen.watch[-1][1] >> ALARMS.DRIVER_FAULT & 1
     assert seen.trains[-1][0] > 200 * S
-    assert not fault_of_an_alarm(life, seen, disclosed.nothing)
-    assert fault_of_an_alarm(replace(life, lines=[]), seen, disclosed.nothing)
+    assert not fault_of_an_alarm(life, seen)
+    assert fault_of_an_alarm(replace(life, lines=[]), seen)
 
 
 def never(self: Any, *more: object) -> int:
@@ -126,5 +143,5 @@ def test_too_little_of_an_alarm_is_no_fault() -> None:
     seen = Run(basal(RATE), diag).lead(64)
     seen.bench.sounds.clear()
     seen.bench.lights.clear()
-    assert not fault_of_an_alarm(basal(RATE), seen, disclosed.nothing)
-    assert not fault_of_an_alarm(basal(RATE), Seen(seen.bench), disclosed.nothing)
+    assert not fault_of_an_alarm(basal(RATE), seen)
+    assert not fault_of_an_alarm(basal(RATE), Seen(seen.bench))

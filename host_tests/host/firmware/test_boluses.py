@@ -187,6 +187,18 @@ def test_a_bolus_that_was_set_aside_counts_for_longer_after_every_start(kinds: l
         assert [entry.end for entry in history.recent] == ends
 
 
+@pytest.mark.requirement("I6", "I12")
+def test_no_duration_is_too_long_to_be_loaded_and_checked():
+    """Pages that are whole may hold anything: what was set aside for longer still fits a word."""
+    eeprom = MemoryEeprom()
+    boluses = loaded(eeprom)
+    boluses.begin(CLINICIAN, (0, 0xFFFFFFFF), (5, 0))
+    boluses.begin(PATIENT, (1, 0xFFFFFFFF), (5, 0), (0, 0, 0), True)
+    for history in (boluses, loaded(eeprom)):
+        assert [entry.seconds for entry in history.recent] == [0xFFFFFFFF, 0xFFFFFFFF]
+        assert history.hold()
+
+
 @pytest.mark.requirement("F3", "I6", "R08", "R09")
 def test_the_edges_of_a_window():
     boluses = loaded(MemoryEeprom())

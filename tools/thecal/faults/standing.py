@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from thecal.faults.disclosed import Steps
 from thecal.faults.life import Life
 from thecal.faults.pump import Seen
 from thecal.powercut.snapshot import S, module
@@ -70,21 +69,22 @@ def stretches(seen: Seen, wanted: int) -> Iterator[tuple[int, int]]:
         yield since, seen.end_us
 
 
-def fault_of_an_alarm(life: Life, seen: Seen, most: Steps) -> str:
+def fault_of_an_alarm(life: Life, seen: Seen) -> str:
     """What is wrong with an alarm that has come; nothing if nothing is."""
     if not seen.watch or seen.looped or seen.bench.is_loud:
         return ""
-    return _runs_on(life, seen, most) or _gone(life, seen) or _unnoticed(seen)
+    return _runs_on(seen) or _gone(life, seen) or _unnoticed(seen)
 
 
 # -- it stops the pump --------------------------------------------------------------------------------------------
 
 
-def _runs_on(life: Life, seen: Seen, most: Steps) -> str:
+def _runs_on(seen: Seen) -> str:
+    """Not one step is forgiven: at a low rate a pump that doses on makes few."""
     for since, until in stretches(seen, stopping()):
         first = since + _STOPS_US
         steps = steps_by(0, seen.trains, until - 1) - steps_by(0, seen.trains, first - 1) if until > first else 0
-        if steps > most(life):
+        if steps:
             return f"{steps} steps later than {_STOPS_US // S} s after an alarm that stops, of {since / S:.3f} s"
     return ""
 
