@@ -27,27 +27,52 @@ class Agenda:
         self._therapy = 0
         self._seen = 0  # local time, s since 2000, up to which everything has been looked at
         self._mark = 0  # local time, s since 2000: turns up to it have been had
+        self._close()
+
+    def _sum(self):
+        """A number that changes with every single bit of what is here."""
+        total = self._therapy + self._seen + self._mark
+        for at, index, days in self._items:
+            total += at + index + days
+        return total
+
+    def _close(self):
+        self._seal = ~self._sum()
+
+    def _open(self):
+        """Raise RuntimeError if something has changed in RAM: boluses would be passed over for weeks. A restart takes
+        all of it from the records."""
+        if self._sum() != ~self._seal:
+            raise RuntimeError("agenda: a number has changed in RAM")
 
     def lay(self, rx):
         """Take up the boluses of a prescription, or None."""
+        self._open()
         self._items = ()
         if rx is not None and rx.scheduled:
             self._therapy = crc32(rx.pack()) & 0xFFFFFFFF
             found = [(item[1] * 60, index, item[0]) for index, item in enumerate(rx.scheduled)]
             self._items = tuple(sorted(found))
+        self._close()
 
     def begin(self, day, second):
         """The calendar is looked at from this local time on."""
+        self._open()
         self._seen = day * _DAY_S + second
+        self._close()
 
     def restart(self, day, second):
         """A prescription was committed at this local time: what was due until then is not given."""
+        self._open()
         self._mark = day * _DAY_S + second
+        self._close()
         self.begin(day, second)
 
     def restore(self, mark_min):
         """After a reset: turns up to this minute (local time, since 2000) have been had."""
+        self._open()
         self._mark = mark_min * 60
+        self._close()
 
     def silent_until(self, day, second):
         """Local time, s since 2000, up to which no scheduled bolus is given if the clock shows this; 0 if they are."""
@@ -56,6 +81,7 @@ class Agenda:
     def mark_min(self, waiting=()):
         """The newest turn that was decided: minutes of local time since 2000. It lies ahead after a clock was set back.
         waiting: those of the due ones that wait, as due() names them; they come in the order of their times."""
+        self._open()
         mark = self._mark
         times = {index: at for at, index, _ in self._items}
         for index, date, _ in waiting:
@@ -67,6 +93,7 @@ class Agenda:
     def due(self, day, second):
         """Those that fall due with the second that begins after this local time; once a second. (due, passed over):
         the ticks of a pump that was busy for longer than that come too late for those before."""
+        self._open()
         if not self._items:
             return _NONE
         now = day * _DAY_S + second + 1
@@ -74,11 +101,14 @@ class Agenda:
         if now <= since:
             return _NONE
         self._seen = now
+        self._close()
         if now - since <= _LATE_S and now % 60 >= _LATE_S:
             return _NONE
         late = now - _LATE_S
         passed = self._between(since, late) if since < late else ()
-        return self._between(max(since, late), now), passed
+        found = self._between(max(since, late), now)
+        self._close()
+        return found, passed
 
     def _between(self, since, now):
         """Those with since < due time <= now, in the order of their times, that have not had their turn until now."""
@@ -96,6 +126,7 @@ class Agenda:
         """What lies in (since, now], each (day, second) of local time, and has not had its turn: (index, newest date,
         count) for each bolus; it has now. Looks at some days at most, however long ago that was. history:
         boluses.Boluses, which knows what was given."""
+        self._open()
         since = max(since[0] * _DAY_S + since[1], self._mark)
         now = now[0] * _DAY_S + now[1]
         mark = self._mark
@@ -117,6 +148,7 @@ class Agenda:
                 if count > 0:
                     found.append((index, newest, count))
         self._mark = mark
+        self._close()
         return found
 
     def _given(self, index, history):

@@ -194,6 +194,7 @@ class App:
 
     def _dose(self, late):
         board = self.board
+        self.dosing.check_time()
         board.heap_lock()
         try:
             self.dosing.tick(late)

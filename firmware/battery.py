@@ -36,7 +36,7 @@ class Battery:
         self._writes = 0
         self._sounded = 0
         self._unsaved_s = 0
-        self._seal = 0  # of the counters, which nobody else changes after the start
+        self._seal = 0  # of these, and of the counters, which nobody else changes after the start
 
     @property
     def mean_mv(self):
@@ -56,11 +56,16 @@ class Battery:
 
     def seal(self):
         """The counters are as they should be."""
-        self._seal = ~sum(self._app.records.counters.values())
+        self._seal = ~self._sum()
+
+    def _sum(self):
+        """A number that changes with every single bit of them, and of what they are reckoned from."""
+        own = self._since + self._steps + self._writes + self._sounded + self._unsaved_s
+        return own + sum(self._app.records.counters.values())
 
     def _is_whole(self):
         """Whether every bit of the counters is what it was; else it is told, and nothing of them is used or stored."""
-        if sum(self._app.records.counters.values()) == ~self._seal:
+        if self._sum() == ~self._seal:
             return True
         self._app.selftest.ram_changed()
         return False
@@ -179,8 +184,8 @@ class Battery:
             counters.charge_uas, counters.fitted_s, counters.eri_at = before
             app.log.log("write_failed", record=3)
             raise ValueError("service battery: the EEPROM refused it (%s)" % error)
-        self.seal()
         self._unsaved_s = 0
+        self.seal()
         self._readings = []
         app.log.log("battery_fitted", used_uas=before[0])
         for alarm in (alarms.BATTERY_LOW, alarms.BATTERY_DEPLETED, alarms.REPLACE_SOON, alarms.END_OF_SERVICE):

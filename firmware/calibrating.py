@@ -1,5 +1,7 @@
 """What an operator can order about calibration: show, stage, commit. Nothing of a pump is ever assumed."""
 
+from binascii import crc32
+
 from firmware import alarms, calibration, interrupted, ledger, units
 
 
@@ -10,6 +12,7 @@ class Calibrating:
         """app: app.App."""
         self._app = app
         self.staged = {}
+        self._crc = 0  # of the calibration that is staged
 
     def lines(self):
         """What the volumes of a confirmation rest on: a wrong tubing volume that nobody was shown caused a recall."""
@@ -33,8 +36,11 @@ class Calibrating:
                 raise ValueError("calibration.%s = %s: a whole number" % (name, text))
         staged = dict(self.staged)
         staged[name] = value
-        self._with(staged)
+        self._crc = self._crc_of(self._with(staged))
         self.staged = staged
+
+    def _crc_of(self, values):
+        return crc32(values.pack(self._app.records.board_id))
 
     def discard(self):
         """Forget what is staged."""
@@ -59,6 +65,10 @@ class Calibrating:
             if missing:  # no value of a pump is ever assumed
                 raise ValueError("calibrate commit: %s missing, and no calibration is in force" % ", ".join(missing))
         values = self._with(self.staged)
+        if self.staged and self._crc_of(values) != self._crc:
+            app.selftest.ram_changed()
+            self.staged = {}
+            raise ValueError("calibrate commit: what is staged has changed in RAM; power-cycle the pump")
         if app.records.prescription is not None:
             if app.ledger.state in (ledger.RUNNING, ledger.PAUSED):  # a timed stop ends by itself
                 raise ValueError("calibrate commit: `stop` comes first")

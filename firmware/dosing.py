@@ -14,6 +14,7 @@ from firmware.civil import SECONDS_PER_DAY
 from firmware.schedule import Schedule
 
 _TRAIN_US = const(990_000)  # a second's steps end within it, with 1 % to spare, so that trains never pile up
+_CAPPED_MASK = const(7)  # the watchdog bites before more seconds than that have passed
 _MAX_LATE_S = const(2)  # seconds that are still dosed when the tick was late; what is beyond them is missed
 
 OFF = const(0)  # no prescription, or stopped by the operator: nothing is demanded
@@ -44,6 +45,7 @@ class Dosing:
         self.aside = None  # the one that flows on when that one has ended
         self.missed_bolus_pl = 0  # demanded by a bolus in seconds that no tick saw
         self.bolus_pl = 0  # demanded by boluses since the last time someone took the count
+        self._seal = ~0  # of day and second
         self._ceiling = 0  # nL/day: the most that the next _capped seconds may have
         self._capped = 0
 
@@ -51,13 +53,21 @@ class Dosing:
         """Local time of the current second."""
         self.day = day
         self.second = second
+        self._seal = ~(day + second)
         self._week_second = civil.weekday(day) * SECONDS_PER_DAY + second
+
+    def check_time(self):
+        """Raise RuntimeError if local time has changed by itself: pump time, and with it lockouts, would go on wrong. A
+        restart finds the time of the last tick in the scratch registers, and the RTC."""
+        if self.day + self.second != ~self._seal:
+            raise RuntimeError("dosing: local time has changed in RAM")
 
     def begin_second(self):
         """The current second begins now: its rate is the schedule's."""
         rate = self._wanted()
-        if self._capped:
-            self._capped -= 1
+        capped = self._capped & _CAPPED_MASK  # so that a wrong bit ends delivery for seconds only
+        if capped:
+            self._capped = capped - 1
             rate = min(rate, self._ceiling)
         if rate != self._cascade.rate:
             self._cascade.set_rate(rate)
@@ -148,6 +158,7 @@ class Dosing:
             second = 0
             self.day += 1
         self.second = second
+        self._seal = ~(self.day + second)
         self.begin_second()
 
     def _command(self, late_ms, nominal):

@@ -21,7 +21,6 @@ from firmware.scratch import TOTAL_MASK, ScratchCount
 _FORMAT = "<IHhQIIIIIIIHHHBB"
 _TIME_MAX = 3_155_759_999  # the last second of 2099, counted from 2000-01-01
 _RESERVED_MAX = 0xFFFF
-_SHIFT = const(32)  # offset in it
 _U32 = 0xFFFFFFFF
 _U16 = const(0xFFFF)
 _LONG_AGO = const(-0x8000)
@@ -50,8 +49,34 @@ def _date(seconds):
     return seconds // SECONDS_PER_DAY, seconds % SECONDS_PER_DAY
 
 
+def _kept(name):
+    """A property that is kept twice: no single wrong bit in RAM changes it. What does not fit is taken from the newest
+    record, as what changes here is recorded in the same second."""
+
+    def read(book):
+        value, inverse = getattr(book, name)
+        if value != ~inverse and book.mirror.payload is not None:
+            book.restore()
+            value, _ = getattr(book, name)
+        return value
+
+    def write(book, value):
+        setattr(book, name, (value, ~value))
+
+    return property(read, write)
+
+
 class Ledger:
     """Counts every step. `counted` and `volume_pl` are totals at the last record; `used` steps came after it."""
+
+    state = _kept("_state")
+    stop_day = _kept("_stop_day")  # when the stop began (STOPPED) or will end (PAUSED)
+    stop_second = _kept("_stop_second")
+    # Seconds by which operators have set the clock forward, in all: local time less pump time. Lockouts and the end of
+    # service hang on it.
+    shift = _kept("_shift")
+    decided_min = _kept("_decided_min")  # local time, minutes since 2000, of the newest scheduled bolus that was given
+    # or skipped
 
     def __init__(self, mirror, scratch, pl_per_step):
         """mirror: mirror.Mirror of ledger records. scratch: 4 words of 30 bits that survive a watchdog reset."""
@@ -65,14 +90,14 @@ class Ledger:
         self.used = 0
         self.missed_nl = 0
         self.state = STOPPED
-        self.stop_day = self.stop_second = 0  # when the stop began (STOPPED) or will end (PAUSED)
+        self.stop_day = self.stop_second = 0
         self.alarms = 0  # alarms that a reset must not end, as a mask of 32
         self.flags = 0
         self.shift = 0
         self.bolus = 0  # number of the newest bolus that has begun to flow, low 16 bits
         self.bolus_left_nl = 0  # above 0 while it flows: what it still has to give
         self.aside_nl = 0  # above 0 while a bolus waits for that one to end, or flows on after it: what is left of it
-        self.decided_min = 0  # local time, minutes since 2000, of the newest scheduled bolus that was given or skipped
+        self.decided_min = 0
         self._low = 0  # low bits of `counted`
         self._time = 0  # of the record that was taken up
 
@@ -138,7 +163,7 @@ class Ledger:
             reserve,
             self.bolus,
             self.state,
-            self.flags,
+            self.flags & _FLAGS,
         )
         try:
             self.mirror.append(record)
@@ -211,12 +236,23 @@ class Ledger:
         ) = struct.unpack(_FORMAT, payload)
         self.reservoir_pl = reservoir_nl * 1_000 + reservoir_rest
         self.counted = high << 32 | low
-        self.decided_min = self._time // 60 + ahead if ahead != _LONG_AGO else 0
-        halted = self.state in (STOPPED, PAUSED)
-        self.stop_day, self.stop_second = _date(stop_or_aside if halted else 0)
+        halted = self._take_times(self._time, ahead, stop_or_aside)
         self.aside_nl = 0 if halted else stop_or_aside
         sane = self.state <= PAUSED and self.flags <= _FLAGS and reservoir_rest < 1_000
         return sane and self._time <= _TIME_MAX and (not halted or stop_or_aside <= _TIME_MAX)
+
+    def _take_times(self, time, ahead, stop_or_aside):
+        """Whether `state`, which is that of the record, is a stop."""
+        self.decided_min = time // 60 + ahead if ahead != _LONG_AGO else 0
+        halted = self.state in (STOPPED, PAUSED)
+        self.stop_day, self.stop_second = _date(stop_or_aside if halted else 0)
+        return halted
+
+    def restore(self):
+        """What is kept twice is what the newest record says."""
+        fields = struct.unpack(_FORMAT, self.mirror.payload)
+        self.shift, self.state = fields[8], fields[14]
+        self._take_times(fields[6], fields[2], fields[7])
 
     def pump_time(self, day, second):
         """Seconds that count on whatever operators do to the clock; lockouts and limits are reckoned in them."""
@@ -232,19 +268,6 @@ class Ledger:
         self.reservoir_pl = volume_nl * 1_000 + self.used * self.pl_per_step
 
     # -- what others read -------------------------------------------------------------------------------------
-
-    @property
-    def shift(self):
-        """Seconds by which operators have set the clock forward, in all: local time less pump time. As lockouts and the
-        end of service hang on it, it is kept twice; what does not fit is taken from the newest record."""
-        if self._shift != ~self._shift_seal and self.mirror.payload is not None:
-            (self.shift,) = struct.unpack_from("<I", self.mirror.payload, _SHIFT)
-        return self._shift
-
-    @shift.setter
-    def shift(self, seconds):
-        self._shift = seconds
-        self._shift_seal = ~seconds
 
     @property
     def recorded(self):

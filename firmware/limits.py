@@ -48,7 +48,7 @@ def check_state(app):
 
 
 def check_pump(app):
-    """Raise Denied unless pump and alarms allow boluses, priming included, and the history can be asked."""
+    """Raise Denied unless pump and alarms allow boluses, priming included, and limits can be reckoned."""
     refusal = app.courses.bolus_refusal()
     if refusal is not None:
         raise Denied(*refusal)
@@ -59,7 +59,7 @@ def check_pump(app):
         raise Denied(LOW_RESERVOIR, "bolus: alarm low_reservoir; a refill comes first")
     if reaction != alarms.UNCHANGED:
         raise Denied(ALARM, "bolus: alarm %s" % ", ".join(alarms.codes(app.alarms.active)))
-    if not app.selftest.boluses_hold():  # the next frame stops delivery for it
+    if not app.selftest.limits_hold():  # the next frame stops delivery for it
         raise Denied(ALARM, "bolus: alarm self_test_failed")
 
 

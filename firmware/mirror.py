@@ -134,12 +134,14 @@ class Mirror:
     def append(self, payload):
         """Write the next record to both copies. Raises WriteError if either refuses; the record then may or may not
         be found after a reset."""
+        first, second = self.copies
+        if first.sequence == second.sequence:  # both are right: by a wrong bit in RAM a record would count as older
+            self.sequence = first.sequence
         # What a cut left unreadable may have the next few numbers: every later record is newer than it.
         for _ in range(GAP if self._gap else 1):
             self.sequence = following(self.sequence)
         self._gap = False
         # Always the first copy first: the second has no record that the first did not verify.
-        first, second = self.copies
         if second.oldest == second.sequence:
             self._renew()  # its only record: without it the copy would look erased
         first.append(payload, self.sequence)

@@ -73,12 +73,12 @@ class Level:
     @property
     def empty(self):
         """Whether the last two readings said empty."""
-        return self._empty >= DWELL
+        return self._empty == DWELL
 
     @property
     def low(self):
         """Whether the last two readings said low."""
-        return self._low >= DWELL
+        return self._low == DWELL
 
 
 class Reservoir:

@@ -154,6 +154,13 @@ class SelfTest:
         self.ram_changed()
         return False
 
+    def limits_hold(self):
+        """Whether what the limits are reckoned with is right: history, weekly course, prescription and calibration."""
+        if self._course_crc() == self._schedule_crc:
+            return self.records_hold() and self.boluses_hold()
+        self._fail(SCHEDULE)
+        return False
+
     def schedule_laid(self):
         """The weekly course of the dosing is a new one."""
         self._schedule_crc = self._course_crc()

@@ -69,8 +69,9 @@ class Therapy:
         return lines
 
     def now(self):
-        """Pump time, s."""
+        """Pump time, s. Raises RuntimeError if local time has changed in RAM."""
         dosing = self._app.dosing
+        dosing.check_time()
         return self._app.ledger.pump_time(dosing.day, dosing.second)
 
     # -- ordering ---------------------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ class WallClock:
         self._rtc = rtc
         self._board = board
         self._followed = 0  # seconds that the RTC has run away from the processor since it was set or the pump started
-        self._wanted = None  # day, second, and the ticks_ms when the operator said so: no bit alone makes this an order
+        # day, second, the ticks_ms when the operator said so, and the inverted sum of these; None alone is no order
+        self._wanted = None
 
     def read(self):
         """(day, second) as the RTC has it, or None if it cannot be read."""
@@ -79,7 +80,8 @@ class WallClock:
 
     def want(self, day, second):
         """Take note of the operator's local time; it is set at the start of a frame."""
-        self._wanted = (day, second, self._board.ticks_ms())
+        since = self._board.ticks_ms()
+        self._wanted = (day, second, since, ~(day + second + since))
 
     @property
     def is_wanted(self):
@@ -87,11 +89,14 @@ class WallClock:
         return self._wanted is not None
 
     def take_wanted(self):
-        """The operator's local time, counted on to now and rounded to a second; it is wanted no longer."""
+        """The operator's local time, counted on to now and rounded to a second; it is wanted no longer. None if that is
+        not what the operator said: a bit of it has changed in RAM."""
         if self._wanted is None:
             raise RuntimeError("clock: nobody has said what time it is")
-        day, second, since = self._wanted
+        day, second, since, seal = self._wanted
         self._wanted = None
+        if day + second + since != ~seal:
+            return None
         self._followed = 0
         waited = self._board.ticks_diff(self._board.ticks_ms(), since)
         return civil.shifted(day, second, (waited + 500) // 1_000)
@@ -142,7 +147,12 @@ class Timekeeping:
     def finish(self):
         """Set the clock as the operator said: the second after it begins."""
         app = self._app
-        day, second = app.wallclock.take_wanted()
+        wanted = app.wallclock.take_wanted()
+        if wanted is None:
+            app.selftest.ram_changed()
+            return
+        day, second = wanted
+        app.dosing.check_time()
         by = civil.seconds_between(app.dosing.day, app.dosing.second, day, second)
         if by > 0:  # recorded before: a power cut in between must not shorten a lockout
             app.ledger.shift += by

@@ -204,6 +204,26 @@ def test_drive_stays_low_after_a_self_test_that_has_failed(
     assert pump.bench.motor.pulses == 0
 
 
+@pytest.mark.requirement("F11", "I8", "R25")
+@pytest.mark.parametrize("kind", ["cut", "bite", "command"])
+def test_the_self_test_is_run_after_a_reset_of_any_kind(kind: str, image: Path, built: Path) -> None:
+    """A pump that dosed, and a part that has failed since."""
+    pump = Started(image, built)
+    pump.run(STRETCH)
+    assert pump.bench.motor.drive
+    _button(pump)
+    {"cut": pump.power_cut, "bite": pump.bite, "command": pump.command_reset}[kind]()
+    pump.high.clear()
+    before = pump.bench.motor.pulses
+    pump.run(STRETCH)
+    status = pump.status()
+    assert status["self_test"] == "button"
+    assert "self_test_failed" in status["alarms"]
+    assert not pump.high
+    assert not pump.bench.motor.drive
+    assert pump.bench.motor.pulses == before
+
+
 def loaded(pump: Started) -> Counters:
     eeprom = MemoryEeprom(pump.bench.eeprom.image())
     counters = Counters(eeprom, Retired(eeprom))

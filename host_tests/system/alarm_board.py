@@ -15,7 +15,8 @@ FULL_MV = 3_330
 
 class TestBoard(Board):
     """sounds: (us, Hz), lights: (us, lit), at every change. pressed: the DOSE button goes down, for an instant.
-    held: it is down. level_mv: what the level sensor says instead of the truth."""
+    held: it is down. level_mv, pressure_mv: what these sensors say instead of the truth. diag: the driver reports a
+    fault."""
 
     __test__ = False
 
@@ -26,7 +27,8 @@ class TestBoard(Board):
         self.powered = False
         self.pressed = self.held = False
         self.battery_mv = FULL_MV
-        self.level_mv = -1
+        self.level_mv = self.pressure_mv = -1
+        self.diag = False
 
     def sound(self, hz: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self.sounds.append((self.now_us, hz))
@@ -42,12 +44,17 @@ class TestBoard(Board):
         pressed, self.pressed = self.pressed, False
         return pressed
 
+    def driver_fault(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self.diag
+
     def button_down(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self.held
 
     def millivolts(self, channel: int) -> int:
         if channel == self.BATTERY:
             return self.battery_mv // BATTERY_DIVIDER
+        if channel == self.PRESSURE and self.pressure_mv >= 0:
+            return self.pressure_mv
         if channel == self.LEVEL and self.level_mv >= 0:
             return self.level_mv
         if channel == self.LEVEL:  # of the reservoir of this calibration, five times the usual one
@@ -62,6 +69,10 @@ class TestBoard(Board):
     def take_writes(self) -> None:
         """It does again."""
         del self.eeprom.write_page
+
+    def heat(self, quarters: int) -> None:
+        """The RTC's thermometer says so many quarters of a degree."""
+        self.rtc.temperature = lambda: quarters
 
     def halt_rtc(self) -> None:
         """The RTC stands still."""

@@ -115,6 +115,12 @@ def _leave_staged(pump: Pump) -> None:
 
 _SERVICE = frozenset({"replace_soon"})
 _BEGIN_END = {
+    "driver_fault": (lambda pump: setattr(pump.board, "diag", True), lambda pump: setattr(pump.board, "diag", False)),
+    "occlusion": (
+        lambda pump: setattr(pump.board, "pressure_mv", 1_300),
+        lambda pump: setattr(pump.board, "pressure_mv", 500),
+    ),
+    "over_temperature": (lambda pump: pump.board.heat(4 * 56), lambda pump: pump.board.heat(4 * 49)),
     "reservoir_empty": (lambda pump: _drain(pump, 0), _refill),
     "low_reservoir": (lambda pump: _drain(pump, CONFIG.low_reservoir_nl), _refill),
     # Only `resume` ends it: the end is where the operator gives it.

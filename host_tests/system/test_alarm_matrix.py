@@ -184,7 +184,7 @@ def test_the_table_names_every_combination() -> None:
     assert set(TABLE) == {row[0] for row in firmware_table} == set(CAUSES)
     count = len(TABLE) * len(MODES) * len(STATES) * len(BOLUSES)
     physical = sum(cause.physical for cause in CAUSES.values())
-    assert (count, physical) == (4_032, 12)
+    assert (count, physical) == (4_032, 15)
     print(f"{len(TABLE)} alarms ({physical} by their physical cause) x {len(MODES)} modes x {len(STATES)} states "
           f"x {len(BOLUSES)} bolus states = {count}")  # fmt: skip
 

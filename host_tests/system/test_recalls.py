@@ -12,6 +12,8 @@ import pytest
 from recall_rig import BIG, RATE, STEP_NL, codes, delivered, raised, say
 from support import S, check_exact, continuous, flex, on_twin, scenario
 
+from firmware.library import DRUGS
+
 # -- the motor stands still -----------------------------------------------------------------------------------
 
 
@@ -26,7 +28,8 @@ def test_synchromed_2013_a_motor_that_stands_still_is_told_by_the_rotor_and_not_
     result = on_twin(
         scenario(continuous(rate), f"{after:.0f} s", {"at": "60 s", "do": "stall", "for": "30 d"}, pump=BIG)
     )
-    assert raised(result)["stall"] <= 60 + 1.5 * two_indices_s + 10
+    # Up to an index was under way, and the first that does not come ends a frame later.
+    assert raised(result)["stall"] <= 60 + 1.5 * two_indices_s + 3
     assert result.summary.state == "safe"
     assert result.summary.alarms_active == ["stall"]
 
@@ -75,7 +78,7 @@ def test_magnet_a_stall_and_its_recovery_are_both_told_and_missed_volume_is_neve
 @pytest.mark.requirement("F8", "R11", "R12")
 @pytest.mark.parametrize(
     ("drug", "concentration"),
-    [("compounded", "2000 ug/mL"), ("baclofen", "4000 ug/mL"), ("Baclofen", "2000 ug/mL"), ("ziconotide", "25 ng/mL")],
+    [("compounded", "2000 ug/mL"), ("baclofen", "4000 ug/mL"), ("Baclofen", "2000 ug/mL"), ("ziconotide", "101 ug/mL")],
 )
 def test_synchromed_2012_a_drug_or_a_concentration_that_is_not_in_the_library_is_never_put_in_force(
     drug: str, concentration: str
@@ -87,11 +90,12 @@ def test_synchromed_2012_a_drug_or_a_concentration_that_is_not_in_the_library_is
         "drug": drug,
         "concentration": concentration,
         "mode": "continuous",
-        "basal": "100 ug/day",
+        "basal": "100 uL/day",
     }
     old = scenario(RATE, "2 min", pump=BIG)
     result = on_twin(scenario(RATE, "2 min", {"at": "30 s", "do": "program", "prescription": rx}, pump=BIG))
-    assert result.refusals
+    field, value = ("concentration", concentration) if drug in DRUGS else ("drug", drug)
+    assert f"{field} = {value}: " in result.refusals[0].answer  # by the pump's own library, and for that reason
     assert codes(result, "committed") == []
     assert result.step_times_ns == on_twin(old).step_times_ns
 
@@ -144,10 +148,10 @@ def test_alaris_2020_a_concentration_of_ones_own_is_refused(concentration: str):
         "drug": "baclofen",
         "concentration": concentration,
         "mode": "continuous",
-        "basal": "100 ug/day",
+        "basal": "100 uL/day",
     }
     result = on_twin(scenario(RATE, "1 min", {"at": "30 s", "do": "program", "prescription": rx}))
-    assert result.refusals
+    assert result.refusals[0].answer.startswith("error: concentration = ")  # by the pump itself
     assert codes(result, "committed") == []
 
 

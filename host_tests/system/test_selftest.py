@@ -11,6 +11,7 @@ from selftest_rig import LINES, Break, Patch, StuckBit, attribute, named, run
 from support import S
 
 from firmware import layout, selftest
+from firmware.app import App
 from firmware.records import Records
 from thecal.models import pins
 from thecal.models.bench import Bench
@@ -220,3 +221,34 @@ def test_every_test_has_passed_before_drive_goes_high(monkeypatch: pytest.Monkey
     result = run("20 s", before=before)
     assert seen == ["tested"]
     assert result.summary.steps > 0
+
+
+@pytest.mark.requirement("F11", "I8", "R25")
+@pytest.mark.parametrize("cause", ["power_on", "watchdog", "exception"])
+def test_the_self_test_is_run_at_every_start_whatever_has_caused_it(
+    cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pump that dosed, and a button that is held since."""
+    kept = App._keep
+
+    def fails(self: App, late: int) -> int:
+        if self.board.reset_cause == 0 and self._executive.number == 20:
+            raise ValueError
+        return kept(self, late)
+
+    events = {
+        "power_on": [{"at": "21 s", "do": "power_cut", "for": "1 s"}],
+        "watchdog": [{"at": "21 s", "do": "hang"}],
+    }.get(cause, [])
+    if cause == "exception":
+        monkeypatch.setattr(App, "_keep", fails)
+
+    def before(twin: Twin) -> None:
+        twin.at(20 * S, lambda: setattr(twin.bench.sensors, "dose_button", True))
+
+    result = run("60 s", *events, before=before)
+    assert [event.details["cause"] for event in result.events if event.code == "boot"] == ["power_on", cause]
+    assert named(result.events) == ["button"]
+    assert "self_test_failed" in result.summary.alarms_active
+    assert [t for t in result.step_times_ns if t < 20 * S]
+    assert not [t for t in result.step_times_ns if t > 28 * S]

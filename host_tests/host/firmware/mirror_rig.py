@@ -35,7 +35,7 @@ def filled(records: int, start: int = -1) -> bytes:
     """An image with that many records, numbered from start + 1 on; the payload tells which append it was, from 0."""
     eeprom = MemoryEeprom()
     mirror = mirror_on(eeprom)
-    mirror.sequence = start
+    mirror.sequence = mirror.copies[0].sequence = mirror.copies[1].sequence = start
     for number in range(records):
         mirror.append(payload(number))
     return bytes(eeprom.memory)

@@ -292,24 +292,29 @@ COUNTED = [name for name, value in vars(Watched().counters).items() if isinstanc
 
 
 @pytest.mark.requirement("F9", "F11", "R18", "R36")
-@pytest.mark.parametrize("name", COUNTED)
-def test_no_wrong_bit_of_a_counter_is_used_or_stored(name: str) -> None:
+@pytest.mark.parametrize("name", [*COUNTED, "_since", "_steps", "_writes", "_sounded", "_unsaved_s"])
+def test_no_wrong_bit_of_a_counter_or_of_what_it_is_reckoned_from_is_used_or_stored(name: str) -> None:
     """It would put off the end of service, or count bites and charge that never were."""
     assert len(COUNTED) == len(Watched().counters.values())
     pump = Watched(battery_mah=100)
     pump.sense(GOOD, 2)
-    right = getattr(pump.counters, name)
-    for bit in range(48):
-        setattr(pump.counters, name, right ^ 1 << bit)
+    pump.battery._unsaved_s = 3_600  # they are stored with the next reading
+    pump.battery.seal()
+    owner = pump.counters if name in COUNTED else pump.battery
+    right = getattr(owner, name)
+    for bit in range(48 if name in COUNTED else 31):
+        setattr(owner, name, right ^ 1 << bit)
         before = bytes(pump.eeprom.memory), pump.counters.values()
         pump.logged.clear()
-        pump.battery._unsaved_s = 3_600
         pump.sense(GOOD)
         assert pump.logged == ["ram"], bit
         with pytest.raises(ValueError, match="self-test"):
             pump.battery.service(["battery"])
         assert (bytes(pump.eeprom.memory), pump.counters.values()) == before, bit
-        setattr(pump.counters, name, right)
+        setattr(owner, name, right)
+    stored = bytes(pump.eeprom.memory)
+    pump.sense(GOOD)
+    assert bytes(pump.eeprom.memory) != stored
 
 
 @pytest.mark.requirement("F9", "F11", "R36")

@@ -107,7 +107,8 @@ def test_the_newest_boluses_are_found_again_after_every_start(seed: int, count: 
 @pytest.mark.requirement("F3", "I6")
 def test_the_number_wraps_at_16_bits():
     boluses = loaded(MemoryEeprom())
-    boluses.mirror.sequence = 0xFFFD
+    for numbered in (boluses.mirror, *boluses.mirror.copies):
+        numbered.sequence = 0xFFFD
     numbers = []
     for start in range(4):
         boluses.begin(CLINICIAN, (start, 1), (1, 0))

@@ -76,9 +76,8 @@ def test_guard_and_self_test_together_hold_a_wrong_schedule_before_any_of_it_flo
     [
         put("dosing.mode", OFF),
         put("dosing.mode", HELD),
-        lambda pump: (put("dosing._capped", 1 << 20)(pump), put("dosing._ceiling", 0)(pump)),
     ],
-    ids=["mode off", "mode held", "a ceiling that stays"],
+    ids=["mode off", "mode held"],
 )
 def test_dosing_that_stops_by_itself_is_found_within_a_minute(act: Callable[[Pump], None]):
     spoilt, _ = pair({}, 30)

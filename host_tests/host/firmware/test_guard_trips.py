@@ -54,6 +54,16 @@ def test_a_remainder_that_grows_by_itself_never_flows(rate: str, bit: int):
     assert pump.steps - sound_steps(rate, 3) <= most_at_once(pump, pump.app.dosing.schedule.rate)
 
 
+def ahead(day: int = 0, second: int = 0) -> Callable[[Pump], None]:
+    """Local time is another, and its own seal says nothing."""
+
+    def act(pump: Pump) -> None:
+        dosing = pump.app.dosing
+        dosing.set_time(dosing.day + day, dosing.second + second)
+
+    return act
+
+
 SPOILT: list[tuple[str, Callable[[Pump], None], tuple[str, ...]]] = [
     ("the remainder in 1/432 pL", add("cascade.rem", 1), ("demand",)),
     ("steps that wait", add("dosing.pending", 1), ("demand",)),
@@ -72,8 +82,8 @@ SPOILT: list[tuple[str, Callable[[Pump], None], tuple[str, ...]]] = [
     ("the volume of a step in the ledger", add("ledger.pl_per_step", 1), ("books",)),
     ("the rate of the segment", add("dosing.schedule.rate", 1), ("rate",)),
     ("the rate for a lost clock", put("dosing.lowest", 28_900_000), ("rate",)),
-    ("the second", add("dosing.second", 1), ("time",)),
-    ("the day", add("dosing.day", 1), ("time",)),
+    ("the second", ahead(second=1), ("time",)),
+    ("the day", ahead(day=1), ("time",)),
     ("frames that come early", add("_executive._due", -500), ("time",)),
     ("a pulse that nobody asked for", add("board.counter.extra", 1), ("pulses",)),
     ("a generator that runs away", add("board.counter.extra", 20_000), ("pulses",)),

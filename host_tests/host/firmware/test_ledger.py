@@ -15,6 +15,7 @@ from firmware.cascade import Cascade
 from firmware.layout import LEDGER_FIRSTS
 from firmware.ledger import Ledger
 from firmware.pages import LEDGER, PAGE, seal
+from thecal.faults import memory
 from thecal.programming import MemoryEeprom
 
 sizes = st.one_of(st.sampled_from((1_000, 25_000, 999_983)), st.integers(1_000, 1_000_000))
@@ -409,6 +410,35 @@ def test_recovery_ends_for_any_record(payload: bytes, words: list[int]):
     assert results[0] == results[1]
 
 
+def flip(book: Ledger, name: str, twin: int, bit: int) -> None:
+    """A wrong bit in one of the two that are kept of a number."""
+    pair = list(getattr(book, name))
+    pair[twin] = memory.flipped_bit(pair[twin], bit)
+    setattr(book, name, tuple(pair))
+
+
+@pytest.mark.requirement("F10", "F11", "R18", "R34")
+@pytest.mark.parametrize("state", [ledger.RUNNING, ledger.STOPPED, ledger.SAFE, ledger.PAUSED])
+@pytest.mark.parametrize("name", ["state", "stop_day", "stop_second", "decided_min"])
+def test_no_wrong_bit_starts_or_stops_a_pump_or_moves_a_stop_or_a_turn(name: str, state: int):
+    """Nor is it stored. What does not fit is taken from the record."""
+    run = Running(25_000, 480_000)
+    book = run.book
+    book.state, book.stop_day, book.stop_second = state, 8_999, 43_000
+    book.decided_min = 8_999 * 1_440 + 1_000
+    book.close(run.cascade, 9_000, 43_200)
+    halted = state in (ledger.STOPPED, ledger.PAUSED)
+    kept = "state", "decided_min", *(("stop_day", "stop_second") if halted else ())
+    wanted = [getattr(book, one) for one in kept]
+    for bit in range(memory.BITS):
+        for twin in (0, 1):
+            flip(book, "_" + name, twin, bit)
+            if name in kept:
+                assert [getattr(book, one) for one in kept] == wanted, (twin, bit)
+            book.close(run.cascade, 9_000, 43_200)
+            assert [getattr(book, one) for one in kept] == wanted, (twin, bit)
+
+
 @pytest.mark.requirement("F10", "F11", "R18")
 @pytest.mark.parametrize("shift", [0, 90_061, -3_600, 4_000_000_000])
 def test_no_wrong_bit_moves_pump_time(shift: int):
@@ -418,8 +448,8 @@ def test_no_wrong_bit_moves_pump_time(shift: int):
     run.book.close(run.cascade, 9_000, 43_200)
     wanted = run.book.pump_time(9_000, 43_200)
     for bit in range(32):
-        for name in ("_shift", "_shift_seal"):
-            setattr(run.book, name, getattr(run.book, name) ^ 1 << bit)
-            assert run.book.pump_time(9_000, 43_200) == wanted, (name, bit)
+        for twin in (0, 1):
+            flip(run.book, "_shift", twin, bit)
+            assert run.book.pump_time(9_000, 43_200) == wanted, (twin, bit)
             run.book.close(run.cascade, 9_000, 43_200)
-            assert run.book.pump_time(9_000, 43_200) == wanted, (name, bit)
+            assert run.book.pump_time(9_000, 43_200) == wanted, (twin, bit)
