@@ -12,6 +12,8 @@ from support import S, check_exact, continuous, flex, on_twin, scenario
 
 from thecal.demand import demanded_nl
 from thecal.programming import firmware
+from thecal.sim import make_bench, simulate
+from thecal.twin.twin import Twin
 
 DAYS = int(os.environ.get("DRIFT_DAYS", "10"))
 
@@ -152,6 +154,23 @@ def test_a_timed_stop_ends_by_itself_and_nothing_is_caught_up(rate: int, stop_ms
     quiet = [t for t in result.step_times_ns if stop_ms * 1_000_000 + 2 * S < t < stop_ms * 1_000_000 + (pause - 1) * S]
     assert quiet == []
     assert result.summary.step_pulses == result.summary.steps
+
+
+@pytest.mark.requirement("R15", "F4")
+@pytest.mark.parametrize("line", ["stop", "stop for 60 s"])
+def test_an_operators_stop_lets_the_seconds_steps_end_and_then_takes_the_motors_power(line: str) -> None:
+    plan = scenario(continuous("5 mL/day"), "40 s", {"at": "30.3 s", "do": "command", "line": line})
+    bench = make_bench(plan)
+    twin = Twin(bench)
+    seen: dict[float, bool] = {}
+    for at in (29.9, 30.5, 32.5, 39.9):
+        twin.at(round(at * S), lambda at=at: seen.update({at: bench.motor.drive}))
+    try:
+        result = simulate(plan, twin)
+    finally:
+        twin.close()
+    assert seen == {29.9: True, 30.5: True, 32.5: False, 39.9: False}
+    assert result.summary.step_pulses == result.summary.steps  # none was cut off
 
 
 @pytest.mark.requirement("R15", "F4")

@@ -51,6 +51,22 @@ def unreadable(page: int) -> Break:
     return broken
 
 
+def unreadable_since(page: int) -> Break:
+    """It could be read when the records were loaded, and cannot since."""
+
+    def broken(bench: Bench, patch: Patch) -> None:
+        kept = Records.load
+
+        def load(self: Records) -> Any:
+            found = kept(self)
+            unreadable(page)(bench, patch)
+            return found
+
+        patch.setattr(Records, "load", load)
+
+    return broken
+
+
 def flipped(field: str, bit: int = 0) -> Break:
     def change(records: Records) -> None:
         setattr(records.prescription, field, getattr(records.prescription, field) ^ 1 << bit)
@@ -89,13 +105,24 @@ BROKEN: dict[str, tuple[str, Break]] = {
     "eeprom: last page": ("eeprom", unreadable(layout.EVENTS_FIRST + layout.EVENTS_PAGES - 1)),
     "eeprom: faults": ("eeprom", unreadable(layout.FAULTS_FIRST)),
     "eeprom: diary": ("eeprom", unreadable(layout.DIARY_FIRST)),
+    **{
+        f"eeprom: {name}": ("eeprom", unreadable_since(page))
+        for name, page in (
+            ("prescription", layout.PRESCRIPTION_FIRST),
+            ("calibration", layout.CALIBRATION_FIRST),
+            ("ledger", layout.LEDGER_FIRSTS[0]),
+            ("ledger, second copy", layout.LEDGER_FIRSTS[1]),
+            ("counters", layout.COUNTERS_FIRSTS[0]),
+            ("counters, second copy", layout.COUNTERS_FIRSTS[1]),
+        )
+    },
     "watchdog": ("watchdog", attribute("broken", "watchdog_off", value=True)),
     "DRIVE stuck high": ("outputs", attribute("broken", "pins", value={pins.DRIVE: True})),
     "DIR stuck high": ("outputs", attribute("broken", "pins", value={pins.DIR: True})),
     "STEP stuck high": ("outputs", attribute("broken", "pins", value={pins.STEP: True})),
     "buzzer": ("buzzer", attribute("broken", "pwm", value=True)),
     "button": ("button", attribute("sensors", "dose_button", value=True)),
-    "battery": ("battery", attribute("sensors", "battery_mv", value=2_950)),
+    "battery": ("battery", attribute("sensors", "battery_mv", value=2_990)),
     "prescription: basal": ("prescription", flipped("basal")),
     "prescription: basal, high bit": ("prescription", flipped("basal", 20)),
     "prescription: limit": ("prescription", flipped("max_per_day", 30)),

@@ -109,3 +109,16 @@ def test_a_variable_that_changes_by_itself_cuts_the_motor_within_a_period(
     assert not pump.trips or (pump.trips[0] in checks and pump.app.dosing.mode == HELD)
     # The flow itself, or what waits, may be anything: then a word has all the steps that one can have.
     assert pump.steps - sound_steps(rate, 3) <= 1 + EXPOSED_US * 1_023 // 990_000
+
+
+@pytest.mark.requirement("F11", "F12", "R17")
+def test_a_trip_is_in_the_log_with_its_check_and_its_counts():
+    pump = settled("480 uL/day")
+    made = pump.steps
+    add("board.counter.extra", 20_000)(pump)
+    pump.run(3)
+    (line,) = [line for line in pump.say("log 10", 2).splitlines() if " guard " in line]
+    words = dict(word.split("=") for word in line.split()[4:])
+    assert words["check"] == "pulses"
+    assert int(words["pulses"]) >= 20_000 + made
+    assert int(words["allowed"]) < 20_000
