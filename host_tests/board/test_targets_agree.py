@@ -18,6 +18,7 @@ from thecal.twin.twin import Twin
 
 CONTROL_PERIOD_NS = S
 
+# What is typed comes in the middle of a frame: at its very beginning, milliseconds of the start decide which frame it is.
 SCENARIOS: dict[str, Scenario] = {
     "lowest rate": scenario(continuous("6 uL/day"), "10 min", pump={"pl_per_step": 1_009}),
     "highest rate, smallest step": scenario(continuous("28.8 mL/day"), "40 s", pump={"pl_per_step": 1_000}),
@@ -34,19 +35,19 @@ SCENARIOS: dict[str, Scenario] = {
         {"at": "90 s", "do": "power_cut", "for": "30.6 s"},
     ),
     "a hang": scenario(continuous("10 mL/day"), "90 s", {"at": "40 s", "do": "hang"}),
-    "a stop": scenario(continuous("10 mL/day"), "80 s", {"at": "30 s", "do": "command", "line": "stop for 20 s"}),
+    "a stop": scenario(continuous("10 mL/day"), "80 s", {"at": "30.3 s", "do": "command", "line": "stop for 20 s"}),
     "stop and resume": scenario(
         continuous("10 mL/day"),
         "80 s",
-        {"at": "30 s", "do": "command", "line": "stop"},
-        {"at": "50 s", "do": "command", "line": "resume"},
+        {"at": "30.3 s", "do": "command", "line": "stop"},
+        {"at": "50.3 s", "do": "command", "line": "resume"},
     ),
     "boluses, the second one cut short": scenario(
         continuous("3 mL/day"),
         "2 min",
         # As seconds since 2000 that year is no small integer either.
-        {"at": "20 s", "do": "command", "line": "bolus 5 uL over 30 s"},
-        {"at": "60 s", "do": "command", "line": "bolus 5 mL over 6 h"},  # 5e9 pL: beyond small integers
+        {"at": "20.3 s", "do": "command", "line": "bolus 5 uL over 30 s"},
+        {"at": "60.3 s", "do": "command", "line": "bolus 5 mL over 6 h"},  # 5e9 pL: beyond small integers
         # The pump looks for the RTC's edge 1.6 s after power-on: not where only one of the targets would still see it.
         {"at": "80.4 s", "do": "power_cut", "for": "10.5 s"},
         start="2035-03-05T00:00:00",
@@ -67,17 +68,17 @@ SCENARIOS: dict[str, Scenario] = {
     "the clock goes back": scenario(
         flex("3 mL/day", ("mon", "00:00", "00:01", "20 mL/day")),
         "2 min",
-        {"at": "70 s", "do": "set_clock", "by": "-50 s"},
+        {"at": "70.3 s", "do": "set_clock", "by": "-50 s"},
     ),
     "a new prescription": scenario(
         continuous("3 mL/day"),
         "90 s",
         # The first such command takes the board 0.6 s longer, as it loads what the console needs.
-        {"at": "25 s", "do": "command", "line": "program show"},
-        {"at": "30 s", "do": "program", "prescription": flex("20 mL/day", ("daily", "00:01", "00:02", "1 mL/day"))},
+        {"at": "25.3 s", "do": "command", "line": "program show"},
+        {"at": "30.3 s", "do": "program", "prescription": flex("20 mL/day", ("daily", "00:01", "00:02", "1 mL/day"))},
     ),
     "a prescription that is refused": scenario(
-        continuous("3 mL/day"), "60 s", {"at": "30 s", "do": "program", "prescription": continuous("99 mL/day")}
+        continuous("3 mL/day"), "60 s", {"at": "30.3 s", "do": "program", "prescription": continuous("99 mL/day")}
     ),
 }
 
