@@ -18,7 +18,7 @@ from thecal.twin.twin import Twin
 
 CONTROL_PERIOD_NS = S
 
-# What is typed comes in the middle of a frame: at its very beginning, milliseconds of the start decide which frame it is.
+# A line is typed in the middle of a frame: at its beginning, milliseconds of the start decide which frame that is.
 SCENARIOS: dict[str, Scenario] = {
     "lowest rate": scenario(continuous("6 uL/day"), "10 min", pump={"pl_per_step": 1_009}),
     "highest rate, smallest step": scenario(continuous("28.8 mL/day"), "40 s", pump={"pl_per_step": 1_000}),
@@ -74,11 +74,11 @@ SCENARIOS: dict[str, Scenario] = {
         continuous("3 mL/day"),
         "90 s",
         # The first such command takes the board 0.6 s longer, as it loads what the console needs.
-        {"at": "25.3 s", "do": "command", "line": "program show"},
-        {"at": "30.3 s", "do": "program", "prescription": flex("20 mL/day", ("daily", "00:01", "00:02", "1 mL/day"))},
+        {"at": "25 s", "do": "command", "line": "program show"},
+        {"at": "30 s", "do": "program", "prescription": flex("20 mL/day", ("daily", "00:01", "00:02", "1 mL/day"))},
     ),
     "a prescription that is refused": scenario(
-        continuous("3 mL/day"), "60 s", {"at": "30.3 s", "do": "program", "prescription": continuous("99 mL/day")}
+        continuous("3 mL/day"), "60 s", {"at": "30 s", "do": "program", "prescription": continuous("99 mL/day")}
     ),
 }
 
