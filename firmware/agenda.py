@@ -39,7 +39,7 @@ class Agenda:
     def _close(self):
         self._seal = ~self._sum()
 
-    def _open(self):
+    def check(self):
         """Raise RuntimeError if something has changed in RAM: boluses would be passed over for weeks. A restart takes
         all of it from the records."""
         if self._sum() != ~self._seal:
@@ -47,7 +47,7 @@ class Agenda:
 
     def lay(self, rx):
         """Take up the boluses of a prescription, or None."""
-        self._open()
+        self.check()
         self._items = ()
         if rx is not None and rx.scheduled:
             self._therapy = crc32(rx.pack()) & 0xFFFFFFFF
@@ -57,20 +57,20 @@ class Agenda:
 
     def begin(self, day, second):
         """The calendar is looked at from this local time on."""
-        self._open()
+        self.check()
         self._seen = day * _DAY_S + second
         self._close()
 
     def restart(self, day, second):
         """A prescription was committed at this local time: what was due until then is not given."""
-        self._open()
+        self.check()
         self._mark = day * _DAY_S + second
         self._close()
         self.begin(day, second)
 
     def restore(self, mark_min):
         """After a reset: turns up to this minute (local time, since 2000) have been had."""
-        self._open()
+        self.check()
         self._mark = mark_min * 60
         self._close()
 
@@ -81,7 +81,7 @@ class Agenda:
     def mark_min(self, waiting=()):
         """The newest turn that was decided: minutes of local time since 2000. It lies ahead after a clock was set back.
         waiting: those of the due ones that wait, as due() names them; they come in the order of their times."""
-        self._open()
+        self.check()
         mark = self._mark
         times = {index: at for at, index, _ in self._items}
         for index, date, _ in waiting:
@@ -93,7 +93,7 @@ class Agenda:
     def due(self, day, second):
         """Those that fall due with the second that begins after this local time; once a second. (due, passed over):
         the ticks of a pump that was busy for longer than that come too late for those before."""
-        self._open()
+        self.check()
         if not self._items:
             return _NONE
         now = day * _DAY_S + second + 1
@@ -126,7 +126,7 @@ class Agenda:
         """What lies in (since, now], each (day, second) of local time, and has not had its turn: (index, newest date,
         count) for each bolus; it has now. Looks at some days at most, however long ago that was. history:
         boluses.Boluses, which knows what was given."""
-        self._open()
+        self.check()
         since = max(since[0] * _DAY_S + since[1], self._mark)
         now = now[0] * _DAY_S + now[1]
         mark = self._mark

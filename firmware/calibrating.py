@@ -34,6 +34,7 @@ class Calibrating:
             value, decimals = units.number("calibration." + name, text)
             if decimals:
                 raise ValueError("calibration.%s = %s: a whole number" % (name, text))
+        self._need_hold("calibrate set")
         staged = dict(self.staged)
         staged[name] = value
         self._crc = self._crc_of(self._with(staged))
@@ -41,6 +42,15 @@ class Calibrating:
 
     def _crc_of(self, values):
         return crc32(values.pack(self._app.records.board_id))
+
+    def _need_hold(self, name):
+        """Raise ValueError unless what is staged, and what is in force beside it, is as it was: a wrong calibration
+        that has been stored is seen by nobody any more."""
+        self._app.courses.need_hold(name)
+        if self.staged and self._crc_of(self._with(self.staged)) != self._crc:
+            self._app.selftest.ram_changed()
+            self.staged = {}
+            raise ValueError(name + ": alarm self_test_failed; what was staged is given up")
 
     def discard(self):
         """Forget what is staged."""
@@ -64,11 +74,8 @@ class Calibrating:
             missing = [name for name in names if name not in self.staged]
             if missing:  # no value of a pump is ever assumed
                 raise ValueError("calibrate commit: %s missing, and no calibration is in force" % ", ".join(missing))
+        self._need_hold("calibrate commit")
         values = self._with(self.staged)
-        if self.staged and self._crc_of(values) != self._crc:
-            app.selftest.ram_changed()
-            self.staged = {}
-            raise ValueError("calibrate commit: what is staged has changed in RAM; power-cycle the pump")
         if app.records.prescription is not None:
             if app.ledger.state in (ledger.RUNNING, ledger.PAUSED):  # a timed stop ends by itself
                 raise ValueError("calibrate commit: `stop` comes first")

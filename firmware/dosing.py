@@ -65,9 +65,8 @@ class Dosing:
     def begin_second(self):
         """The current second begins now: its rate is the schedule's."""
         rate = self._wanted()
-        capped = self._capped & _CAPPED_MASK  # so that a wrong bit ends delivery for seconds only
-        if capped:
-            self._capped = capped - 1
+        if self._capped:
+            self._capped = max(0, (self._capped & _CAPPED_MASK) - 1)  # by a wrong bit for seconds only
             rate = min(rate, self._ceiling)
         if rate != self._cascade.rate:
             self._cascade.set_rate(rate)

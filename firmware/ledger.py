@@ -50,18 +50,15 @@ def _date(seconds):
 
 
 def _kept(name):
-    """A property that is kept twice: no single wrong bit in RAM changes it. What does not fit is taken from the newest
-    record, as what changes here is recorded in the same second."""
+    """A property that is kept three times, and what two of them say is right: no single wrong bit in RAM changes it,
+    recorded or not (R18)."""
 
     def read(book):
-        value, inverse = getattr(book, name)
-        if value != ~inverse and book.mirror.payload is not None:
-            book.restore()
-            value, _ = getattr(book, name)
-        return value
+        value, other, inverse = getattr(book, name)
+        return value if value == other else ~inverse
 
     def write(book, value):
-        setattr(book, name, (value, ~value))
+        setattr(book, name, (value, value, ~value))
 
     return property(read, write)
 
@@ -75,8 +72,8 @@ class Ledger:
     # Seconds by which operators have set the clock forward, in all: local time less pump time. Lockouts and the end of
     # service hang on it.
     shift = _kept("_shift")
-    decided_min = _kept("_decided_min")  # local time, minutes since 2000, of the newest scheduled bolus that was given
-    # or skipped
+    # Local time, minutes since 2000, of the newest scheduled bolus that was given or skipped.
+    decided_min = _kept("_decided_min")
 
     def __init__(self, mirror, scratch, pl_per_step):
         """mirror: mirror.Mirror of ledger records. scratch: 4 words of 30 bits that survive a watchdog reset."""
@@ -236,23 +233,12 @@ class Ledger:
         ) = struct.unpack(_FORMAT, payload)
         self.reservoir_pl = reservoir_nl * 1_000 + reservoir_rest
         self.counted = high << 32 | low
-        halted = self._take_times(self._time, ahead, stop_or_aside)
+        self.decided_min = self._time // 60 + ahead if ahead != _LONG_AGO else 0
+        halted = self.state in (STOPPED, PAUSED)
+        self.stop_day, self.stop_second = _date(stop_or_aside if halted else 0)
         self.aside_nl = 0 if halted else stop_or_aside
         sane = self.state <= PAUSED and self.flags <= _FLAGS and reservoir_rest < 1_000
         return sane and self._time <= _TIME_MAX and (not halted or stop_or_aside <= _TIME_MAX)
-
-    def _take_times(self, time, ahead, stop_or_aside):
-        """Whether `state`, which is that of the record, is a stop."""
-        self.decided_min = time // 60 + ahead if ahead != _LONG_AGO else 0
-        halted = self.state in (STOPPED, PAUSED)
-        self.stop_day, self.stop_second = _date(stop_or_aside if halted else 0)
-        return halted
-
-    def restore(self):
-        """What is kept twice is what the newest record says."""
-        fields = struct.unpack(_FORMAT, self.mirror.payload)
-        self.shift, self.state = fields[8], fields[14]
-        self._take_times(fields[6], fields[2], fields[7])
 
     def pump_time(self, day, second):
         """Seconds that count on whatever operators do to the clock; lockouts and limits are reckoned in them."""

@@ -48,7 +48,7 @@ def check_state(app):
 
 
 def check_pump(app):
-    """Raise Denied unless pump and alarms allow boluses, priming included, and limits can be reckoned."""
+    """Raise Denied unless pump and alarms allow boluses, priming included."""
     refusal = app.courses.bolus_refusal()
     if refusal is not None:
         raise Denied(*refusal)
@@ -59,6 +59,10 @@ def check_pump(app):
         raise Denied(LOW_RESERVOIR, "bolus: alarm low_reservoir; a refill comes first")
     if reaction != alarms.UNCHANGED:
         raise Denied(ALARM, "bolus: alarm %s" % ", ".join(alarms.codes(app.alarms.active)))
+
+
+def check_hold(app):
+    """Raise Denied unless what lockout and limits are reckoned with is what was stored."""
     if not app.selftest.limits_hold():  # the next frame stops delivery for it
         raise Denied(ALARM, "bolus: alarm self_test_failed")
 
@@ -66,6 +70,7 @@ def check_pump(app):
 def check_dose(app, asked, dose_nl, seconds, start):
     """Raise Denied unless this dose (nL, over so many seconds) may begin at pump time `start`, s. asked: the words that
     a refusal begins with. Reaching a limit is allowed (R08)."""
+    check_hold(app)
     _check_flow(app, asked, dose_nl, seconds)
     _check_windows(app, asked, dose_nl, start)
     if dose_nl > app.ledger.reservoir_nl:
@@ -113,6 +118,7 @@ def check_history(app, what, start):
 
 def check_patient(app, start):
     """Raise Denied unless lockout and the day's count allow a patient bolus at pump time `start`, s (R07)."""
+    check_hold(app)
     _, _, lockout, max_per_day = app.records.prescription.patient_bolus
     history = app.records.boluses
     last = history.last_patient

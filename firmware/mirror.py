@@ -140,10 +140,10 @@ class Mirror:
         # What a cut left unreadable may have the next few numbers: every later record is newer than it.
         for _ in range(GAP if self._gap else 1):
             self.sequence = following(self.sequence)
-        self._gap = False
         # Always the first copy first: the second has no record that the first did not verify.
         if second.oldest == second.sequence:
             self._renew()  # its only record: without it the copy would look erased
+        self._gap = False
         first.append(payload, self.sequence)
         self._renew()
         second.append(payload, self.sequence)

@@ -177,6 +177,7 @@ class Programming:
         """Store what ready() returned, with its Course, and dose by it. Raises ValueError if the EEPROM refuses: the
         old one is in force then."""
         app = self._app
+        app.therapy.scheduled.check()
         before = rx.course
         rx.course = course
         try:

@@ -22,6 +22,10 @@ class Scheduled:
         """How many wait."""
         return len(self._waiting)
 
+    def check(self):
+        """Raise RuntimeError if something of the agenda has changed in RAM."""
+        self._agenda.check()
+
     # -- once a second ----------------------------------------------------------------------------------------
 
     def keep(self):

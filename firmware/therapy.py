@@ -147,6 +147,7 @@ class Therapy:
         flowing = self._flowing
         if flowing is not None and flowing.entry.kind == boluses.PRIME:
             raise limits.Denied(limits.RUNNING, "prime: one is running, %d nL left" % self.left_nl)
+        limits.check_hold(self._app)
         limits.check_history(self._app, "prime", self.now() + 1)  # no limit counts it, but it takes a place
         if volume_nl > self._app.ledger.reservoir_nl:
             held = units.volume_text(self._app.ledger.reservoir_nl)

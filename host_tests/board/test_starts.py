@@ -211,13 +211,13 @@ def test_the_self_test_is_run_after_a_reset_of_any_kind(kind: str, image: Path, 
     pump = Started(image, built)
     pump.run(STRETCH)
     assert pump.bench.motor.drive
-    _button(pump)
+    _battery(pump)
     {"cut": pump.power_cut, "bite": pump.bite, "command": pump.command_reset}[kind]()
     pump.high.clear()
     before = pump.bench.motor.pulses
     pump.run(STRETCH)
     status = pump.status()
-    assert status["self_test"] == "button"
+    assert status["self_test"] == "battery"
     assert "self_test_failed" in status["alarms"]
     assert not pump.high
     assert not pump.bench.motor.drive

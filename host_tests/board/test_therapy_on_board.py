@@ -55,26 +55,27 @@ TRIED = parse_prescription(prescription("1 mg/mL", "4.8 mL/day"), RATES)
 
 
 def life() -> Scenario:
-    """Nine minutes with power, and an hour without, in which a trial goes on."""
+    """Nine minutes with power, and an hour without, in which a trial goes on. Little happens where a frame begins:
+    milliseconds of the start decide which one that is."""
     return scenario(
         FIRST,
         "4060 s",
-        happens(70, "patient_bolus"),  # sets the scheduled one of 00:01 aside
-        happens(110, "patient_bolus"),  # lockout
-        *typed(130, "bolus 5 uL over 20 s", "bolus 3 uL over 20 s"),  # one more than the hour allows; one that it does
-        *typed(140, "prime"),  # cancels it
-        *typed(155, "program show"),  # what the console needs for the next line is loaded then, on the board
+        happens(70.3, "patient_bolus"),  # sets the scheduled one of 00:01 aside
+        happens(110.3, "patient_bolus"),  # lockout
+        *typed(130.1, "bolus 5 uL over 20 s", "bolus 3 uL over 20 s"),  # one more than the hour allows; one that it does
+        *typed(140.1, "prime"),  # cancels it
+        *typed(155.1, "program show"),  # what the console needs for the next line is loaded then, on the board
         happens(159.8, "program", prescription=SECOND),  # a bridge of 36 s
-        *typed(180, "bolus 1 uL over 10 s", "bridge"),
-        happens(210, "set_clock", by="120 s"),  # past 00:05
-        happens(230, "set_clock", by="-100 s"),  # 00:05 comes once more, and 00:06 flows at 340 s
+        *typed(180.1, "bolus 1 uL over 10 s", "bridge"),
+        happens(210.3, "set_clock", by="120 s"),  # past 00:05
+        happens(230.3, "set_clock", by="-100 s"),  # 00:05 comes once more, and 00:06 flows at 340 s
         happens(344.5, "power_cut", **{"for": "10.4 s"}),
-        happens(380, "reservoir_empty"),
+        happens(376, "reservoir_empty"),
         happens(400, "refill", volume="8 mL"),
-        *typed(405, "clear", "resume"),
-        *typed(410, *stage_lines(TRIED, pack)),
-        *typed(416, "trial start 1 h then minimum"),
-        *typed(418, "score pain 7", "bolus 2 uL over 20 s"),
+        *typed(405.1, "clear", "resume"),
+        *typed(410.1, *stage_lines(TRIED, pack)),
+        *typed(416.1, "trial start 1 h then minimum"),
+        *typed(418.1, "score pain 7", "bolus 2 uL over 20 s"),
         happens(430.4, "power_cut", **{"for": "3550.5 s"}),
         pump=PUMP,
     )
@@ -102,7 +103,7 @@ HAPPENS = [
     ("clock_set", -100),
     ("bolus", "scheduled", 3_000, 30),
     ("bolus_end", "scheduled", "interrupted", 3_000),
-    ("refilled", 9_968_100, 8_000_000),
+    ("refilled", 9_968_225, 8_000_000),
     ("resume",),
     ("trial", 3_600, "minimum"),
     ("score", 7, 255, 0),

@@ -164,7 +164,7 @@ def test_every_variable_of_dosing_is_reached_and_can_be_changed() -> None:
         "app.dosing.mode",
         "app.dosing.schedule._rates",
         "app.records.cascade.flow_pl",
-        *("app.records.ledger.reserved", "app.records.ledger.state", "app.stop_left"),
+        *("app.records.ledger.reserved", "app.records.ledger._state", "app.stop_left"),
         "app.records.ledger._scratch._words",
         "app.records.prescription.basal",
         "app.records.calibration.pl_per_step",

@@ -11,6 +11,7 @@ from alarm_rig import US, Pump, TestBoard, begins, setting
 from alarm_table import CADENCE, LOW, STOPS, TABLE
 from support import S, continuous, scenario
 
+from firmware import alarms
 from thecal.sim import make_bench, simulate
 from thecal.twin.twin import Twin
 
@@ -179,3 +180,19 @@ def test_only_a_light_that_blinks_wakes_the_pump_more_often() -> None:
     assert abs(turns("bolus_denied") - usual) <= 2
     assert turns("replace_soon") <= usual + 1_010
     assert turns("stall") <= usual + 4_010
+
+
+@pytest.mark.requirement("F11", "R28")
+def test_a_silence_ends_in_time_though_frames_come_late() -> None:
+    """A busy pump: of three seconds one has a frame of its own."""
+    pump = setting("continuous", "running", "none").copy()
+    pump.app.alarms.raise_(alarms.DRIVER_FAULT)
+    pump.run(8)
+    pump.say("silence")
+    since = pump.board.now_us
+    while pump.board.now_us - since < 130 * US:
+        pump.board.advance(2_500_000)
+        pump.app.turn()
+        pump.run(0.4)
+    first, _, _ = pump.tones(since)[0]
+    assert 110 * US <= first - since <= 124 * US

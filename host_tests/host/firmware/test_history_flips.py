@@ -103,7 +103,7 @@ def test_what_was_wrong_stays_wrong_however_many_follow() -> None:
 
 def test_no_wrong_bit_in_the_history_gives_a_bolus_to_anyone() -> None:
     """Each bit of each number of each entry, whoever asks: the first alarm of each is told, but not acted on here."""
-    pump = given_before()
+    pump = given_before().run(320)  # no bolus flows any more, and the lockout lasts
     app: Any = pump.app
     told: list[int] = []
     app.alarms.raise_ = told.append

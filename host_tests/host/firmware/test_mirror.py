@@ -25,7 +25,7 @@ from mirror_rig import (
 from parts import Cut, CuttingEeprom, UnreliableEeprom, UnsteadyEeprom
 
 from firmware.mirror import EMPTY, GOOD
-from firmware.pages import PAGE
+from firmware.pages import GAP, PAGE
 from firmware.rings import WriteError
 from thecal.models.tears import ANY_BYTE, MODELS, Metastable, torn
 from thecal.powercut.page_part import PagePart, PowerCut
@@ -271,3 +271,17 @@ def test_the_first_record_after_a_start_is_ahead_of_every_number_that_a_cut_can_
     assert (mirror.sequence - last) & 0xFFFFFFFF > 3  # a write tries three pages
     mirror.append(b"the next")
     assert mirror.sequence == last + 5
+
+
+@pytest.mark.requirement("F10", "I4")
+def test_a_write_that_was_refused_before_it_began_leaves_the_gap_in_the_numbers():
+    """What a cut left unreadable may have the next few numbers; a bus that fails meanwhile changes nothing of that."""
+    eeprom = UnreliableEeprom(filled(1))
+    mirror = recovered(eeprom)
+    first = mirror.sequence
+    eeprom.refuse = lambda page: "silent"
+    with pytest.raises(OSError, match="silent"):
+        mirror.append(payload(1))
+    eeprom.refuse = lambda page: ""
+    mirror.append(payload(2))
+    assert (mirror.sequence - first) & 0xFFFFFFFF >= GAP

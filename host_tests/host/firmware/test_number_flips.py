@@ -59,6 +59,36 @@ def test_a_stop_outlasts_a_power_cut_whatever_bit_of_a_records_number_was_wrong(
     assert again.steps == before
 
 
+@pytest.mark.parametrize("name", ["_decided_min", "_shift", "_stop_day", "_state"])
+@pytest.mark.parametrize("bit", [0, 13, 30])
+def test_an_order_is_stored_whatever_bit_was_wrong_before(name: str, bit: int) -> None:
+    """Nothing that is about to be stored goes back to what the newest record says."""
+    pump = Pump({"basal": "480 uL/day"}).start().run(130)
+    kept = list(getattr(pump.app.ledger, name))
+    kept[0] = memory.flipped_bit(kept[0], bit)
+    setattr(pump.app.ledger, name, tuple(kept))
+    assert "ok" in pump.say("stop", 3)
+    again = Pump(snapshot=pump.off()).start()
+    before = again.steps
+    again.run(300)
+    assert (again.app.ledger.state, again.steps) == (1, before)
+    assert again.active == pump.active == []
+
+
+@pytest.mark.requirement("F4", "F10")
+def test_nothing_is_committed_by_an_agenda_that_has_changed() -> None:
+    """Its error would come with the prescription stored, and the rest of the commit undone."""
+    pump = Pump({"basal": "480 uL/day", "scheduled_bolus": [AT_0801]}).start().run(5)
+    app: Any = pump.app
+    rx = app.records.prescription
+    app.therapy.scheduled._agenda._mark ^= 1
+    while app.later.prepare("program"):
+        continue
+    with pytest.raises(RuntimeError, match="agenda"):
+        app.later.part("programming").put_in_force(rx, rx.course, 0)
+    assert app.records.prescriptions.sequence == 0
+
+
 # -- a calibration that is staged -------------------------------------------------------------------------------
 
 
@@ -74,6 +104,27 @@ def test_a_staged_value_that_has_changed_is_not_put_in_force(bit: int) -> None:
     assert "error: calibrat" in pump.say("calibrate commit", 2)
     assert pump.app.cascade.pl_per_step == 25_000
     assert pump.app.records.calibrations.sequence == 0
+
+
+@pytest.mark.requirement("R11", "R22")
+@pytest.mark.parametrize("bit", BITS)
+@pytest.mark.parametrize("damaged", ["in force", "staged"])
+def test_what_has_changed_is_not_sealed_or_stored_with_the_next_value(damaged: str, bit: int) -> None:
+    """Once stored it would be its own record, and no self-test could find it."""
+    pump = Pump({"basal": "480 uL/day"}).start().run(5)
+    for line in ("stop", "calibrate set pl_per_step 26000"):
+        assert "ok" in pump.say(line, 1)
+    calibrating: Any = pump.app.later.part("calibrating")
+    if damaged == "staged":
+        calibrating.staged["pl_per_step"] = memory.flipped_bit(26_000, bit)
+    else:
+        flip(pump.app.records.calibration, "tubing_nl", bit)
+    assert "error: calibrat" in pump.say("calibrate set battery_mah 1000", 1)
+    if calibrating.staged:
+        assert "error: calibrat" in pump.say("calibrate commit", 1)
+    assert "self_test_failed" in pump.active or damaged == "staged"
+    assert pump.app.records.calibrations.sequence == 0
+    assert pump.app.cascade.pl_per_step == 25_000
 
 
 @pytest.mark.requirement("R11", "R22")
