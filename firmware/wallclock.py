@@ -21,7 +21,7 @@ class WallClock:
     """Reads, checks and sets the RTC. Raises nothing: it reports through its return values."""
 
     def __init__(self, rtc, board):
-        """rtc: lib DS3231. board: ticks_ms, ticks_diff, sleep_ms."""
+        """rtc: lib DS3231. board: ticks_ms, ticks_diff, sleep_ms, collect."""
         self._rtc = rtc
         self._board = board
         self._followed = 0  # seconds that the RTC has run away from the processor since it was set or the pump started
@@ -44,6 +44,7 @@ class WallClock:
             if self._rtc.stopped():
                 return None
             first = self._rtc.seconds()
+            self._board.collect()  # between the edge and the frames that are laid on it, its 30 ms would stay
             while self._rtc.seconds() == first:
                 if self._board.ticks_diff(self._board.ticks_ms(), began) > _EDGE_WAIT_MS:
                     return None
