@@ -190,17 +190,21 @@ def test_every_variable_of_dosing_is_reached_and_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["dosing.Dosing.tick", "driver.eeprom.write_page", "alarms.codes", "limits.Denied.__init__"]
+    "name",
+    ["dosing.Dosing.tick", "driver.eeprom.write_page", "alarms.codes", "limits.Denied.__init__", "ledger.Ledger.state"],
 )
 def test_a_call_is_counted_and_the_code_is_put_back(name: str) -> None:
     function = calls.functions()[name]
     code = function.__code__
+    owner = calls._owner(name)
+    before = dict(vars(owner))
     happened: list[int] = []
     with calls.at_call(name, 2, lambda: happened.append(1)):
         run = Run(known_life(1, 0, 2).life)
         run.lead(30)
     assert function.__code__ is code
     assert calls.functions()[name] is function
+    assert dict(vars(owner)) == before
     assert happened == [1] or name in ("limits.Denied.__init__", "alarms.codes")
 
 

@@ -102,8 +102,9 @@ def at_call(name: str, number: int, act: Callable[[], None], again: bool = False
         return original(*args, **named)
 
     owner, method = _owner(name), name.rpartition(".")[2]
-    if code.co_freevars:  # its super() binds it to its class: the class gets another
-        setattr(owner, method, hook)
+    kept = vars(owner).get(method)
+    if code.co_freevars:  # its super() binds it to its class, or a property to its name: the class gets another
+        setattr(owner, method, property(hook, kept.fset) if isinstance(kept, property) else hook)
     else:
         function.__globals__[_HOOK] = hook
         function.__code__ = _trampoline.__code__
@@ -111,7 +112,7 @@ def at_call(name: str, number: int, act: Callable[[], None], again: bool = False
         yield
     finally:
         if code.co_freevars:
-            setattr(owner, method, original)
+            setattr(owner, method, kept)
         else:
             function.__code__ = code
             del function.__globals__[_HOOK]
