@@ -240,6 +240,8 @@ class App:
     def _reserve(self, late):
         """Keep the reservation ahead of the steps; tell the EEPROM when state changed."""
         dosing = self.dosing
+        if self.records.is_doubtful:
+            self._withdraw()
         on = dosing.mode == ON
         if not (self.must_record or (on and self.ledger.wants_record(self.cascade, dosing.pending))):
             return _RESERVE
@@ -255,11 +257,21 @@ class App:
             self._write_failed()
             return _RESERVE
         self.must_record = self.alarms.changed = False
-        self._write_failing_since = None
         self.save_retired()
+        if self.records.is_doubtful:
+            return _RESERVE
+        self._write_failing_since = None
         if self.alarms.present & 1 << alarms.EEPROM_DEAD:
             self.alarms.gone(alarms.EEPROM_DEAD)
         return _RESERVE
+
+    def _withdraw(self):
+        """What a refused commit may have left must not come into force at the next start."""
+        self.must_record = True  # which also tells that the EEPROM answers again
+        try:
+            self.records.withdraw()
+        except OSError:
+            self._write_failed()
 
     def _write_failed(self):
         now = self.board.ticks_ms()

@@ -183,6 +183,7 @@ class Battery:
         except OSError as error:
             counters.charge_uas, counters.fitted_s, counters.eri_at = before
             app.log.log("write_failed", record=3)
+            counters.refused()
             raise ValueError("service battery: the EEPROM refused it (%s)" % error)
         self._unsaved_s = 0
         self.seal()

@@ -28,6 +28,7 @@ class Console:
         self.commands = None  # commands.Commands; work() needs it
         self._line = bytearray(MAX_LINE)
         self._length = 0
+        self._sum = 0  # of its bytes, as they came: a wrong bit in RAM is not to be obeyed
         self._bad = None  # why the line being read will be refused
         self._output = bytearray(_OUTPUT_MAX)
         self._view = memoryview(self._output)
@@ -90,6 +91,7 @@ class Console:
         elif byte in _BACKSPACE:
             if self._length and self._bad is None:
                 self._length -= 1
+                self._sum -= self._line[self._length]
                 self._put(b"\b \b")
         elif self._bad is not None:
             return False  # the rest of a line that will be refused is part of it
@@ -100,29 +102,32 @@ class Console:
         else:
             self._line[self._length] = byte
             self._length += 1
+            self._sum += byte
             self._put(self._line[self._length - 1 : self._length])
         return False
 
     def forget_line(self):
         """Forget the line that has no end yet."""
-        self._length = 0
+        self._length = self._sum = 0
         self._bad = None
         self._put(b"\r\n")
 
     def _end_line(self):
         self._put(b"\r\n")
         bad = self._bad
-        text = bytes(self._line[: self._length]).decode()
-        self._length = 0
+        line = bytes(self._line[: self._length])
+        if sum(line) != self._sum:
+            bad = "a bit of the line has changed in RAM: type it again"
+        self._length = self._sum = 0
         self._bad = None
         self._lines = None  # a new line ends a long answer that is still under way
-        if bad is None and not text.strip():
-            return False
         if bad is not None:
             self._refuse(bad)
             return False
-        self._run(text.split())
-        return True
+        words = line.decode().split()
+        if words:
+            self._run(words)
+        return bool(words)
 
     def _run(self, words):
         """Run a command; or load one module that it needs, and go on in the next turn."""

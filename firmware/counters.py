@@ -47,6 +47,7 @@ class Counters:
         self.assumed_steps = self.charge_uas = 0
         self.powered_s = self.fitted_s = self.eeprom_writes = self.sounded_s = self.eri_at = 0
         self.bite_at = self.bite_gap = self.proved = 0
+        self.doubtful = None  # the record that holds, as bytes, while a refused one may stand in one of the copies
 
     def load(self):
         """Read the newest record. Raises EepromError if the part fails."""
@@ -97,9 +98,23 @@ class Counters:
 
     def save(self):
         """Write a record. Raises WriteError."""
+        self.mirror.append(self._pack())
+        self.doubtful = None
+
+    def _pack(self):
         values = self.values()
         wide = (values[3] & _U32, values[3] >> 32, values[4] & _U32, values[4] >> 32)
-        self.mirror.append(struct.pack(_FORMAT, *(values[:3] + wide + values[5:])))
+        return struct.pack(_FORMAT, *(values[:3] + wide + values[5:]))
+
+    def refused(self):
+        """A record was refused, and the fields are again what holds: withdraw() is to write it over."""
+        self.doubtful = self._pack()
+
+    def withdraw(self):
+        """Write what holds over what was refused. Raises WriteError."""
+        if self.doubtful is not None:
+            self.mirror.append(self.doubtful)
+            self.doubtful = None
 
     def values(self):
         """All fields, in their order."""

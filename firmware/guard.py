@@ -57,7 +57,7 @@ class Guard:
     def _sum(self):
         """A number that changes with every single bit of what a frame changes."""
         total = self._tripped + self._rest + self._slack + self._day + self._second
-        total += self._pulses.sum() + self._tick.sum() + self._flow.sum()
+        total += self._pulses.sum() + self._tick.sum() + self._flow.sum() + self._evidence.demand.sum()
         return total + self._boluses.sum() if self._boluses.flow or self._boluses.prime_pl else total
 
     def _close(self):

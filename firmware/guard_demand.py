@@ -152,6 +152,18 @@ class Demand:
         """(nL in an hour, nL in a day), 0 for none: what flows in a bridge or after a trial is held by no limit."""
         return (0, 0) if self.over or self.bridging else (self._hour_nl, self._day_nl)
 
+    def sum(self):
+        """A number that changes with every single bit of what a frame changes."""
+        return self._at_day + self._minute + self._rate + self._lowest + self.trial_left
+
+    def still(self):
+        """The same of what stays until a record or a course changes it: much of it is asked for only when a course
+        ends, and would be wrong unnoticed until then."""
+        total = self.mode + self.max_rate + self._min_rate + self._path_nl + self._count + self._scheduled
+        total += self.over + self.bridging + self.in_course + self._is_weekly + self._trial_s + self._then_stopped
+        total += self._bridge_nl + self._bridge_rate + self._bridge_end
+        return total + self._hour_nl + self._day_nl
+
     def allows(self, kind, index, dose_nl, seconds):
         """Whether the prescription knows such a bolus. One that a clinician orders stands in no record: the rolling
         limits and the highest flow hold it."""

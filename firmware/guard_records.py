@@ -123,6 +123,6 @@ class Evidence:
         return (self.volume_pl + (steps - self.counted) * self.pl) // 1_000
 
     def sum(self):
-        """A number that changes with every single bit of it."""
+        """A number that changes with every single bit of it, but for what a frame changes in `demand`."""
         numbers = self.pl + self.step + self.max_rate + self.allowed + self.counted + self.volume_pl
-        return numbers + self.paused_until + self.runs + self.permitted + self.gives
+        return numbers + self.paused_until + self.runs + self.permitted + self.gives + self.demand.still()

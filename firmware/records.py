@@ -181,6 +181,18 @@ class Records:
 
     # -- committing -------------------------------------------------------------------------------------------
 
+    @property
+    def is_doubtful(self):
+        """Whether something was refused, and may stand in the EEPROM all the same."""
+        doubtful = self.prescriptions.doubtful | self.calibrations.doubtful
+        return doubtful != 0 or self.counters.doubtful is not None
+
+    def withdraw(self):
+        """Take it back. Raises OSError if the part still fails."""
+        self.prescriptions.withdraw()
+        self.calibrations.withdraw()
+        self.counters.withdraw()
+
     def commit_prescription(self, rx):
         """Put a validated prescription in force, as one record. Raises OSError; the old one then stays. The caller
         writes a ledger record next: it acknowledges the first one."""

@@ -48,6 +48,10 @@ _REGIONS = (
     layout.LEDGER_FIRSTS[1],
     layout.COUNTERS_FIRSTS[0],
     layout.COUNTERS_FIRSTS[1],
+    layout.BOLUS_FIRSTS[0],
+    layout.BOLUS_FIRSTS[1],
+    layout.RETIRED_FIRSTS[0],
+    layout.RETIRED_FIRSTS[1],
     layout.FAULTS_FIRST,
     layout.DIARY_FIRST,
     layout.EVENTS_FIRST,
@@ -166,7 +170,8 @@ class SelfTest:
         self._schedule_crc = self._course_crc()
 
     def ram_changed(self):
-        """A number in RAM is not what was written to it: of alarms, battery, boluses or a stop."""
+        """A number in RAM is not what was written to it: of alarms, battery, boluses, a stop, a staged
+        calibration or an ordered time."""
         self._fail(RAM)
 
     def status(self):

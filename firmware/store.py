@@ -58,9 +58,11 @@ class Store:
         self._slot = slots - 1  # the slot in force; a first commit goes to slot 0
         self._found = [(_BLANK, 0)] * slots
         self.sequence = -1
+        self._given = -1  # the newest number, which a refused commit may have had
         self.condition = NONE
         self.payload = None
         self.unmarked = 0  # times that an old slot could not be marked; the next load tries again
+        self.doubtful = 0  # mask of slots in which a refused record may stand whole; the next start would take it
         self.capacity = pages * _PART - _LENGTH - _CRC
 
     # -- loading ----------------------------------------------------------------------------------------------
@@ -90,6 +92,7 @@ class Store:
         for kind, sequence in self._found:  # no number is given twice
             if kind in (_IN_FORCE, _OLD) and (self.sequence < 0 or newer(sequence, self.sequence)):
                 self.sequence = sequence
+        self._given = self.sequence
 
     def settle(self, acknowledged):
         """Finish what a cut may have interrupted, before the record in force is relied on. acknowledged: the pump has
@@ -149,8 +152,8 @@ class Store:
     # -- committing -------------------------------------------------------------------------------------------
 
     def commit(self, payload):
-        """Make payload the record in force. Raises ValueError if it is too long; EepromError if no slot takes it, and
-        the old record then is still in force."""
+        """Make payload the record in force. Raises ValueError if it is too long; OSError if no slot takes it, and the
+        old record then is still in force: for good once withdraw() has succeeded."""
         if len(payload) > self.capacity:
             raise ValueError("record kind %d: %d bytes, at most %d" % (self._kind, len(payload), self.capacity))
         record = struct.pack("<H", len(payload)) + payload
@@ -159,13 +162,15 @@ class Store:
         reason = None
         for ahead in range(1, self._slots):  # a worn slot is passed over
             slot = (old + ahead) % self._slots
-            self.sequence = following(self.sequence)
+            last = self.sequence if newer(self.sequence, self._given) else self._given
+            self._given = following(last)
             try:
                 self._write(slot, record)
             except OSError as error:
                 reason = error
                 continue
             self._slot = slot
+            self.sequence = self._given
             self._found[slot] = _IN_FORCE, self.sequence
             was_good = self.condition == GOOD
             self.condition = GOOD
@@ -173,14 +178,19 @@ class Store:
             if was_good:
                 self._supersede(old)
             return
-        raise reason if reason is not None else OSError("record kind %d: no slot" % self._kind)
+        if reason is None:
+            reason = OSError("record kind %d: no slot" % self._kind)
+        if self.doubtful:
+            reason = OSError("%s; what it took is made void once it answers: keep the power on until then" % reason)
+        raise reason
 
     def _write(self, slot, record):
         """All parts, the first one, which makes the slot a record, last. Before, its page says that a commit is under
         way: should a cut leave it between that and the record, every later start knows that it is not to be trusted."""
         first = self._first + slot * self._pages
-        seal(self._page, self._kind | PENDING, self.sequence)
+        seal(self._page, self._kind | PENDING, self._given)
         self._eeprom.write_page(first, self._page)
+        self.doubtful &= ~(1 << slot)
         parts = (len(record) + _PART - 1) // _PART
         page = self._page
         for part in range(parts - 1, -1, -1):
@@ -188,11 +198,12 @@ class Store:
             page[HEAD_SIZE] = part
             page[HEAD_SIZE + 1] = parts
             page[HEAD_SIZE + _PART_HEAD : PAGE - _CRC] = piece + b"\0" * (_PART - len(piece))
-            seal(page, self._kind, self.sequence)
+            seal(page, self._kind, self._given)
             try:
                 self._eeprom.write_page(first + part, page)
             except OSError:
-                self._void(slot)  # the page may have been taken all the same: it must not come into force later
+                self.doubtful |= 1 << slot  # it may have been taken all the same: it must not come into force later
+                self._void(slot)
                 raise
 
     def _supersede(self, slot):
@@ -223,6 +234,16 @@ class Store:
             self.unmarked += 1
             return
         self._found[slot] = what, sequence
+        self.doubtful &= ~(1 << slot)
+
+    def withdraw(self):
+        """Try again to make void what a refused commit may have left. Raises OSError if the part still fails."""
+        for slot in range(self._slots):
+            if self.doubtful >> slot & 1 and slot != self._slot:
+                self._void(slot)
+        if self.doubtful & (1 << self._slots) - 1 & ~(1 << self._slot):
+            raise OSError("record kind %d: a refused record may still stand there" % self._kind)
+        self.doubtful = 0
 
     def void_all(self):
         """Forget every record, for a pump that begins anew. Raises EepromError if the part fails."""

@@ -155,29 +155,40 @@ class Timekeeping:
         day, second = wanted
         app.dosing.check_time()
         by = civil.seconds_between(app.dosing.day, app.dosing.second, day, second)
-        if by > 0:  # recorded before: a power cut in between must not shorten a lockout
-            app.ledger.shift += by
-            app.must_record = True
+        if by > 0:  # recorded before: a power cut in between must shorten neither a lockout nor a timed stop
+            self._shift(by)
             app.record_state()
             if app.must_record and app.records.calibration is not None:
-                app.ledger.shift -= by  # refused, and logged so: the clock stays as it is
+                self._shift(-by)  # refused, and logged so: the clock stays as it is
                 return
         if not app.wallclock.set(day, second):  # it may have taken the time all the same: it is not believed now
-            app.ledger.shift -= max(0, by)
-            app.must_record = True
+            self._shift(-max(0, by))
             self._lost()
             return
-        app.ledger.shift += min(0, by)
-        app.must_record = True
+        self._shift(min(0, by))
         self._move_to(day, second, "clock_set")
         app.alarms.gone(alarms.RTC_LOST)
         app.apply()
+
+    def _shift(self, by):
+        """Pump time does not follow the clock, nor does the length of a stop."""
+        self._app.ledger.shift += by
+        self._app.must_record = True
+        self._move_stop(by)
+
+    def _move_stop(self, by):
+        state = self._app.ledger
+        if state.state in (ledger.STOPPED, ledger.PAUSED):
+            day, second = civil.shifted(state.stop_day, state.stop_second, by)
+            state.stop_day, state.stop_second = (day, second) if day >= 0 else (0, 0)
+            self._app.must_record = True
 
     def _step(self, by):
         """Follow the RTC by a second or two."""
         dosing = self._app.dosing
         day, second = civil.shifted(dosing.day, dosing.second, by)
         self._move_to(day, second, "clock_step")
+        self._move_stop(by)
 
     def _move_to(self, day, second, code):
         app = self._app
@@ -190,8 +201,3 @@ class Timekeeping:
         if code == "clock_set":
             app.therapy.scheduled.clock_moved(*before)
         app.changed()
-        if app.ledger.state in (ledger.STOPPED, ledger.PAUSED):
-            state = app.ledger  # the length of a stop does not follow the clock
-            stop_day, stop_second = civil.shifted(state.stop_day, state.stop_second, by)
-            state.stop_day, state.stop_second = (stop_day, stop_second) if stop_day >= 0 else (0, 0)
-            app.must_record = True

@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
+from pytest import TerminalReporter
 
 from thecal.twin.install import install
 
@@ -30,3 +31,11 @@ if PROFILE == "repeatable":
     # examples alone than after others. There is no setting for it. The version is pinned; the name is looked up first.
     assert "_local_constants" in vars(providers.HypothesisProvider)
     providers.HypothesisProvider._local_constants = Constants()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Tests that count what they cover say so with record_property("count", text): it is printed at the end."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "count":
+                terminalreporter.write_line(f"counted: {value}")

@@ -230,3 +230,19 @@ def test_a_line_that_comes_byte_by_byte_is_one_line():
     for byte in b"status\r":
         rig.type(bytes([byte]))
     assert rig.verbs.ran == [["status"]]
+
+
+@pytest.mark.requirement("F12", "R18")
+def test_a_line_of_which_a_bit_changes_in_ram_before_its_end_is_not_run():
+    """`bolus 1 uL` would be 9 uL by one bit."""
+    typed = b"bolux\b 1 uL over 10 min"
+    line = b"bolu 1 uL over 10 min"
+    for place in range(len(line)):
+        for bit in range(8):
+            rig = Rig()
+            rig.type(typed)
+            rig.console._line[place] ^= 1 << bit
+            assert b"error: a bit of the line has changed" in rig.type(b"\r")
+            assert rig.verbs.ran == []
+            rig.type(b"status\r")
+            assert rig.verbs.ran == [["status"]]

@@ -165,3 +165,25 @@ def test_a_count_of_work_stays_at_its_end():
     counters.count_start(0, 1 << 48)
     counters.save()
     assert counters.charge_uas == counters.assumed_steps == (1 << 48) - 1
+
+
+@pytest.mark.requirement("F9", "F10", "R36")
+def test_a_record_that_was_refused_is_written_over_by_the_one_that_holds():
+    eeprom = UnreliableEeprom()
+    counters = loaded(eeprom)
+    counters.eri_at = 77
+    counters.save()
+    refusing = True
+    eeprom.refuse = lambda page: "take" if refusing else ""
+    counters.eri_at = 0
+    with pytest.raises(WriteError):
+        counters.save()
+    counters.eri_at = 77
+    counters.refused()
+    with pytest.raises(WriteError):
+        counters.withdraw()
+    refusing = False
+    assert counters.doubtful
+    counters.withdraw()
+    assert counters.doubtful is None
+    assert loaded(eeprom).eri_at == 77

@@ -240,7 +240,7 @@ def store_on(eeprom: MemoryEeprom) -> Store:
 def test_the_history_is_what_was_replaced_newest_first(payloads: list[bytes], rotten: int, wraps: bool) -> None:
     eeprom = MemoryEeprom()
     store = store_on(eeprom)
-    store.sequence = 0xFFFFFFFC if wraps else -1
+    store.sequence = store._given = 0xFFFFFFFC if wraps else -1
     for payload in payloads:
         store.commit(payload)
     before = bytes(eeprom.memory)

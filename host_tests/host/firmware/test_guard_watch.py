@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from guard_rig import FLEX, PATIENT, START_S, Pump, add, put
+from test_guard_sound import MORPHINE, STRENGTHS, Life
 
 from firmware.calibration import FIELDS
 from thecal.powercut.snapshot import blank
@@ -96,13 +97,13 @@ def test_the_motor_is_not_powered_when_the_start_is_not_as_it_must_be(spoil: str
 
 
 def numbers(thing: object, seen: set[int]) -> list[tuple[Any, str]]:
-    """Every integer of the guard's own objects."""
+    """Every integer and truth value of the guard's own objects."""
     found: list[tuple[Any, str]] = []
     if id(thing) in seen or not type(thing).__module__.startswith("firmware.guard"):
         return found
     seen.add(id(thing))
     for name, value in vars(thing).items():
-        if type(value) is int:
+        if type(value) in (int, bool):
             found.append((thing, name))
         else:
             found += numbers(value, seen)
@@ -113,6 +114,24 @@ def numbers(thing: object, seen: set[int]) -> list[tuple[Any, str]]:
 _CONSTANT = {"_own", "_lost", "_slot_s", "newest"}
 
 
+def watched(pump: Pump) -> None:
+    """Flip every bit of every number of the guard: each is found, and nothing is when it is put back."""
+    guard = pump.guard
+    own = [row for row in numbers(guard, set()) if row[1] not in _CONSTANT]
+    if not guard._boluses.flow:  # it begins anew before it is asked for again
+        own = [row for row in own if row[1] != "_waits"]
+    if not guard._flow._is_limited:  # so do they
+        own = [row for row in own if type(row[0]).__name__ != "Window" or row[1] == "most"]
+    assert len(own) >= 40
+    for thing, name in own:
+        before = getattr(thing, name)
+        for bit in range(max(20, before.bit_length())):
+            setattr(thing, name, before ^ 1 << bit)
+            assert guard._is_broken(), name
+        setattr(thing, name, before)
+        assert not guard._is_broken(), name
+
+
 @pytest.mark.requirement("F11", "R18")
 def test_every_bit_of_the_guards_own_state_is_watched():
     rx = {**PATIENT, "basal": "480 uL/day", "limits": {"max_per_hour": "1 mL", "max_per_day": "5 mL"}}
@@ -121,19 +140,47 @@ def test_every_bit_of_the_guards_own_state_is_watched():
     pump.say("bolus cancel", 2)
     pump.say("bolus 10 uL over 10 min", 2)
     pump.say("dose", 2)
-    own = [row for row in numbers(pump.guard, set()) if row[1] not in _CONSTANT]
-    own = [row for row in own if type(row[0]).__name__ != "Demand"]
-    assert len(own) >= 35
-    for thing, name in own:
-        before = getattr(thing, name)
-        for bit in range(max(20, before.bit_length())):
-            setattr(thing, name, before ^ 1 << bit)
-            assert pump.guard._is_broken(), name
-        setattr(thing, name, before)
-        assert not pump.guard._is_broken()
+    watched(pump)
     pump.guard._slack ^= 1 << 8
     pump.run(1.5)
     assert pump.trips == ["self"]
+
+
+def in_a_trial() -> Life:
+    life = Life(3)
+    life.random.choice = lambda options: options[0]  # type: ignore[method-assign]
+    life.program(1, 0, trial=True)
+    life.run(2)
+    return life
+
+
+def in_a_bridge() -> Life:
+    """With two minutes to go."""
+    life = Life(1)
+    life.config.update(tubing_nl=2_000, catheter_mm=0, pl_per_step=25_000)
+    table: dict[str, Any] = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "basal": "2 mL/day"}
+    life.pump = Pump(table, **life.config).start().run(90)
+    life.program(1, 1, trial=False)
+    life.run(2)
+    return life
+
+
+@pytest.mark.requirement("F11", "F5", "F7", "R18")
+@pytest.mark.parametrize("course", ["trial", "after a trial", "bridge", "after a bridge"])
+def test_every_bit_of_the_guards_own_state_is_watched_in_a_course_and_behind_it(course: str):
+    """What holds only when the course has ended is watched before: a wrong limit of it would not show until then."""
+    life = in_a_trial() if "trial" in course else in_a_bridge()
+    if "after" in course:
+        life.run(3_700 if "trial" in course else 190)
+    demand = life.pump.guard._evidence.demand
+    assert demand.in_course == ("after" not in course)
+    assert demand.over == (course == "after a trial")
+    assert demand.bridging == (course == "bridge")
+    watched(life.pump)
+    assert life.pump.trips == []
+    demand._hour_nl ^= 1 << 3
+    life.pump.run(1.5)
+    assert life.pump.trips == ["self"]
 
 
 @pytest.mark.requirement("F11", "R18")
@@ -152,6 +199,8 @@ def test_a_wrong_idea_of_the_prescription_shows_as_a_wrong_rate_within_a_minute(
     demand = pump.guard._evidence.demand
     setattr(demand, name, 0 if name in ("_count", "_rate") else 3)
     demand._settle()
+    pump.guard._close()  # as if it had been wrong from the first: the seal does not tell
+    pump.guard._close_still()
     before = pump.steps
     pump.run(62)
     assert pump.trips

@@ -150,7 +150,7 @@ def test_a_record_of_another_kind_is_damage():
 def test_the_sequence_number_wraps():
     eeprom = MemoryEeprom()
     store = store_on(eeprom)
-    store.sequence = LAST - 3
+    store.sequence = store._given = LAST - 3
     for number, expected in enumerate((LAST - 2, LAST - 1, 0, 1, 2)):
         store.commit(b"%d" % number)
         assert loaded(bytes(eeprom.memory)) == (GOOD, b"%d" % number, expected)
@@ -161,7 +161,7 @@ def test_the_sequence_number_wraps():
 def test_of_two_whole_records_the_newer_wins_and_the_other_is_superseded(number: int):
     eeprom = UnreliableEeprom()
     store = store_on(eeprom)
-    store.sequence = number
+    store.sequence = store._given = number
     store.commit(b"old")
     eeprom.refuse = lambda page: "keep" if page == FIRST else ""  # the old slot cannot be marked
     store.commit(b"new")
@@ -217,3 +217,78 @@ def test_what_is_forgotten_is_gone_and_numbers_go_on():
     assert loaded(bytes(eeprom.memory))[:2] == (NONE, None)
     store.commit(b"first")
     assert loaded(bytes(eeprom.memory)) == (GOOD, b"first", 5)
+
+
+class OutOfReach(MemoryEeprom):
+    """Silent for `length` accesses from the `begin`-th on. A write that it begins with is taken all the same."""
+
+    def __init__(self, memory: bytes, begin: int, length: int) -> None:
+        super().__init__(memory)
+        self.begin, self.length = begin, length
+        self.accesses = 0
+
+    def _is_silent(self) -> bool:
+        self.accesses += 1
+        return 0 <= self.accesses - 1 - self.begin < self.length
+
+    def read_into(self, address: int, buffer: bytearray) -> None:
+        if self._is_silent():
+            raise OSError("not acknowledged")
+        super().read_into(address, buffer)
+
+    def write_page(self, page: int, data: bytes) -> None:
+        silent = self._is_silent()
+        if not silent or self.accesses - 1 == self.begin:
+            super().write_page(page, data)
+        if silent:
+            raise OSError(f"page {page}: not acknowledged")
+
+
+@pytest.mark.requirement("F4", "I4", "I5")
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 40])
+def test_what_a_refused_commit_has_left_is_withdrawn_once_the_part_answers(length: int):
+    image = committed(b"a" * 100, b"b" * 100)
+    refused = doubtful = 0
+    for begin in range(25):
+        eeprom = OutOfReach(image, 1 << 30, length)
+        store = store_on(eeprom)
+        store.load()
+        sequence = store.sequence
+        eeprom.begin, eeprom.accesses = begin, 0
+        try:
+            store.commit(b"c" * 100)
+        except OSError as error:
+            refused += 1
+            assert (store.payload, store.sequence) == (b"b" * 100, sequence)
+            assert ("keep the power on" in str(error)) == bool(store.doubtful)
+        wanted = store.payload
+        for _ in range(60):
+            if not store.doubtful:
+                break
+            doubtful += 1
+            try:
+                store.withdraw()
+            except OSError:
+                assert store.doubtful
+        assert not store.doubtful
+        assert loaded(bytes(eeprom.memory))[:2] == (GOOD, wanted)
+        eeprom.begin = 1 << 30
+        store.commit(b"d" * 100)  # no number is given twice
+        assert loaded(bytes(eeprom.memory))[:2] == (GOOD, b"d" * 100)
+        assert store.sequence > sequence
+    if length >= 8:
+        assert refused
+        assert doubtful
+
+
+@pytest.mark.requirement("I4", "R18")
+def test_no_bit_of_what_is_in_doubt_makes_the_record_in_force_void():
+    image = committed(b"a" * 100, b"b" * 100)
+    for bit in range(30):
+        eeprom = MemoryEeprom(image)
+        store = store_on(eeprom)
+        store.load()
+        store.doubtful ^= 1 << bit
+        store.withdraw()
+        assert store.doubtful == 0
+        assert loaded(bytes(eeprom.memory))[:2] == (GOOD, b"b" * 100)

@@ -1,0 +1,238 @@
+"""What was refused does not come into force later, and what a cut leaves of `clock set` starts no pump that was stopped
+(F4, F5, F7, F10; invariants 4 and 5).
+
+The part falls silent at the worst instant: it has taken the page that makes a record, and the firmware cannot find out,
+nor undo it, as nothing answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pump_rig import Pump, S, prescription
+
+from thecal.prescription import RateRange
+from thecal.prescription_toml import parse_prescription
+
+MS = 1_000_000
+RX, CALIBRATION, COUNTERS = 16, 17, 5
+
+
+def outage(pump: Pump, kind: int, late_ms: float, length_ms: int, first: bool = True) -> list[int]:
+    """The EEPROM is silent for a while, from so late behind the write of a page of a kind that is the first part of a
+    record. Returns a list that gets the page."""
+    bench, twin = pump.bench, pump.twin
+    struck: list[int] = []
+
+    def fall_silent() -> None:
+        bench.i2c.silent.add(bench.eeprom.address)
+        twin.at(twin.now_ns() + length_ms * MS, lambda: bench.i2c.silent.discard(bench.eeprom.address))
+
+    def written(page: int, now: int) -> None:
+        content = bench.eeprom.memory[64 * page : 64 * page + 64]
+        if not struck and content[3] == kind and (not first or content[8] == 0):
+            struck.append(page)
+            twin.at(now + round(late_ms * MS), fall_silent)
+
+    bench.eeprom.on_page_written.append(written)
+    return struck
+
+
+def cut(pump: Pump) -> None:
+    pump.twin.at(pump.twin.now_ns(), lambda: pump.twin.power_cut(2 * S))
+    pump.run(8)
+
+
+def stage(pump: Pump, rx: Any) -> str:
+    """Stage and confirm. Returns the digest."""
+    digest, answer = pump.stage(rx)
+    for line in answer:
+        if line.startswith("warning"):
+            assert pump.ask("program confirm " + line[8:].split(": ")[0])[-1] == "ok"
+    return digest
+
+
+def a_commit(pump: Pump) -> str:
+    return "program commit " + stage(pump, prescription(basal="9 mL/day"))
+
+
+def a_trial_that_starts(pump: Pump) -> str:
+    stage(pump, prescription(basal="9 mL/day"))
+    return "trial start 2 d then minimum"
+
+
+def a_trial_that_ends(pump: Pump) -> str:
+    stage(pump, prescription(basal="2 mL/day"))
+    assert pump.ask("trial start 2 d then stopped", 1.5)[-1] == "ok"
+    return "trial end"
+
+
+def a_bridge_that_ends(pump: Pump) -> str:
+    pump.run(60)
+    digest = stage(pump, prescription(concentration="250 ug/mL", basal="4 mL/day"))
+    assert pump.ask("program commit " + digest, 1.5)[-1] == "ok"
+    return "bridge cancel"
+
+
+def a_calibration(pump: Pump) -> str:
+    assert pump.ask("stop")[-1] == "ok"
+    assert pump.ask("calibrate set pl_per_step 12500")[-1] == "ok"
+    return "calibrate commit"
+
+
+ORDERS: dict[str, tuple[int, Callable[[Pump], str]]] = {
+    "commit": (RX, a_commit),
+    "trial start": (RX, a_trial_that_starts),
+    "trial end": (RX, a_trial_that_ends),
+    "bridge cancel": (RX, a_bridge_that_ends),
+    "calibrate commit": (CALIBRATION, a_calibration),
+}
+
+
+def in_force(pump: Pump) -> list[str]:
+    """What would be another one if the order had come into force."""
+    status = pump.status()
+    shown = [status.get(key, "") for key in ("mode", "rate", "prescription", "state")]
+    values = [line for line in pump.ask("calibrate show", 1) if not line.startswith("staged")]
+    return [*shown, str("bridge_left_nl" in status), str("trial_left_s" in status), *values]
+
+
+@pytest.mark.requirement("F4", "F10", "I4", "I5")
+@pytest.mark.parametrize("late_ms", [0, 2, 6.2])
+@pytest.mark.parametrize("length_ms", [40, 400])
+@pytest.mark.parametrize("name", ORDERS)
+def test_an_order_that_was_refused_is_not_in_force_after_the_next_start(name: str, length_ms: int, late_ms: float):
+    kind, prepare = ORDERS[name]
+    pump = Pump(prescription(basal="1 mL/day"))
+    line = prepare(pump)
+    before = in_force(pump)
+    struck = outage(pump, kind, late_ms, length_ms)
+    answer = pump.ask(line, 1.5)
+    assert struck
+    if answer[-1] == "ok":  # another slot has taken it
+        return
+    assert answer[-1].startswith("error")
+    assert in_force(pump) == before
+    pump.run(2)
+    cut(pump)
+    assert in_force(pump) == before
+    assert pump.status()["alarms"] in ("none", "input_pending")
+    pump.close()
+
+
+@pytest.mark.requirement("F4", "I4")
+def test_most_outages_of_that_instant_are_refused_and_the_answer_says_to_keep_the_power_on():
+    pump = Pump(prescription(basal="1 mL/day"))
+    line = a_commit(pump)
+    outage(pump, RX, 0, 60)
+    answer = pump.ask(line, 1.5)[-1]
+    assert answer.startswith("error")
+    assert "keep the power on until then" in answer
+    pump.close()
+
+
+@pytest.mark.requirement("F11", "F4")
+def test_while_the_part_stays_silent_behind_a_refused_commit_the_pump_alarms_and_stops():
+    pump = Pump(prescription(basal="1 mL/day"))
+    line = a_commit(pump)
+    outage(pump, RX, 0, 20_000)
+    assert pump.ask(line, 1.5)[-1].startswith("error")
+    pump.run(12)
+    assert "eeprom_dead" in pump.status()["alarms"]
+    pump.run(12)
+    assert pump.ask("clear", 1)[-1] == "ok"
+    cut(pump)
+    assert "1000000" in pump.status()["rate"] or pump.status()["state"] != "dosing"
+    pump.close()
+
+
+@pytest.mark.requirement("F9", "R36")
+@pytest.mark.parametrize("late_ms", [0, 3, 6])
+def test_a_new_battery_that_was_refused_does_not_end_eri_at_the_next_start(late_ms: float):
+    pump = Pump(prescription(basal="1 mL/day"))
+    pump.bench.sensors.battery_mv = 3_200
+    pump.run(400)
+    pump.bench.sensors.battery_mv = 3_900
+    pump.run(400)
+    assert "replace_soon" in pump.status()["alarms"]
+    struck = outage(pump, COUNTERS, late_ms, 60, first=False)
+    answer = pump.ask("service battery", 1)
+    assert struck
+    assert answer[-1].startswith("error")
+    pump.run(1)
+    cut(pump)
+    assert "replace_soon" in pump.status()["alarms"]
+    pump.close()
+
+
+@pytest.mark.requirement("F10", "I2", "R07")
+def test_a_cut_at_any_instant_of_a_clock_set_ends_no_timed_stop():
+    """By every write of a page and every one of the RTC's, and between them."""
+    pump = Pump(prescription(basal="5 mL/day"))
+    pump.ask("clock", 1)
+    assert pump.ask("stop for 50 min")[-1] == "ok"
+    pump.run(0.2)
+    began = pump.twin.now_ns()
+    instants: list[int] = []
+    pump.bench.eeprom.on_page_written.append(lambda page, now: instants.append(now - began))
+    pump.type(b"clock set 2026-03-02T01:00:10\r")
+    pump.run(2)
+    pump.close()
+    assert len(instants) >= 2
+    first, last = min(instants) // MS - 5, max(instants) // MS + 5
+    assert last - first < 200
+    stopped = 0
+    for at_ms in range(first, last):
+        pump = Pump(prescription(basal="5 mL/day"))
+        pump.ask("clock", 1)
+        pump.ask("stop for 50 min")
+        pump.run(0.2)
+        pump.type(b"clock set 2026-03-02T01:00:10\r")
+        pump.twin.at(pump.twin.now_ns() + at_ms * MS, lambda pump=pump: pump.twin.power_cut(S))
+        pump.run(20)
+        assert pump.steps_within(30) == 0, at_ms
+        stopped += 1
+        pump.close()
+    assert stopped == last - first
+
+
+ZICONOTIDE = {"drug": "ziconotide", "concentration": "100 ug/mL"}
+
+
+def host_prescription(**values: Any) -> Any:
+    table = {"patient": "bench-07", "mode": "continuous", **values}
+    return parse_prescription(table, RateRange(6_000, 28_800_000))
+
+
+@pytest.mark.requirement("F7", "R10")
+def test_no_calibration_makes_a_bridge_flow_faster_than_it_was_confirmed():
+    pump = Pump(host_prescription(**ZICONOTIDE, basal="150 uL/day"))
+    pump.run(60)
+    digest = stage(pump, host_prescription(drug="saline", basal="1.4 mL/day"))
+    assert pump.ask("program commit " + digest, 1.5)[-1] == "ok"
+    pump.ask("stop")
+    pump.ask("calibrate set min_rate 1400000")
+    refused = "error: calibration.min_rate = 1400000: at most 150000 nL/day, at which the bridge runs"
+    assert pump.ask("calibrate commit", 1)[-1] == refused
+    pump.ask("calibrate set min_rate 150000")
+    assert pump.ask("calibrate commit", 1)[-1] == "ok"
+    pump.close()
+
+
+@pytest.mark.requirement("F5", "R10")
+@pytest.mark.parametrize("over", [False, True])
+def test_no_calibration_makes_a_drug_flow_beyond_its_limits_after_a_trial(over: bool):
+    bolus = {"over": "10 min", "lockout": "4 h", "max_per_day": 2}
+    doses = [{**ZICONOTIDE, "basal": "0 uL/day", "patient_bolus": {"dose": dose, **bolus}} for dose in ("1 uL", "2 uL")]
+    pump = Pump(host_prescription(**doses[0]))
+    pump.run(5)
+    stage(pump, host_prescription(**doses[1]))
+    assert pump.ask("trial start 1 h then minimum", 1.5)[-1] == "ok"
+    if over:
+        pump.run(3_700)
+    pump.ask("stop")
+    pump.ask("calibrate set min_rate 1400000")
+    answer = pump.ask("calibrate commit", 1)[-1]
+    assert answer.startswith("error: calibration.min_rate, after the trial")
+    pump.close()
