@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
-from pytest import TerminalReporter
 
 from thecal.twin.install import install
 
@@ -33,7 +33,7 @@ if PROFILE == "repeatable":
     providers.HypothesisProvider._local_constants = Constants()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tests that count what they cover say so with record_property("count", text): it is printed at the end."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:

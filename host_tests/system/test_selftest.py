@@ -114,10 +114,6 @@ BROKEN: dict[str, tuple[str, Break]] = {
             ("ledger, second copy", layout.LEDGER_FIRSTS[1]),
             ("counters", layout.COUNTERS_FIRSTS[0]),
             ("counters, second copy", layout.COUNTERS_FIRSTS[1]),
-            ("boluses", layout.BOLUS_FIRSTS[0]),
-            ("boluses, second copy", layout.BOLUS_FIRSTS[1]),
-            ("worn pages", layout.RETIRED_FIRSTS[0]),
-            ("worn pages, second copy", layout.RETIRED_FIRSTS[1]),
         )
     },
     "watchdog": ("watchdog", attribute("broken", "watchdog_off", value=True)),
