@@ -1,15 +1,22 @@
-"""docs/CONSOLE.md says what the pump says: commands, help, events, alarms, status, refusals (F12). Whoever has only the
-document must be right."""
+"""docs/CONSOLE.md says what the pump says: commands, help, events, alarms, status, refusals, a session (F12).
+Whoever has only the document must be right."""
 
 from __future__ import annotations
 
 import re
+from contextlib import closing
+from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from eeprom_document import example, slot_record
 
+from thecal.models.bench import Bench, PumpConfig
 from thecal.paths import ROOT
-from thecal.programming import firmware
+from thecal.prescription import PatientBolus, Period, Prescription, ScheduledBolus
+from thecal.programming import firmware, programmed_image
+from thecal.twin.twin import Twin
 
 pytestmark = pytest.mark.requirement("F12")
 
@@ -17,6 +24,9 @@ DOCUMENT = (ROOT / "docs" / "CONSOLE.md").read_text("utf-8")
 HELP: tuple[str, ...] = firmware("guide").LINES
 events = firmware("events")
 DELIVERY = ("unchanged", "no new bolus", "lowest rate above 0 of the schedule in force, no bolus", "stops")
+START = datetime(2026, 3, 2)
+S = 1_000_000_000
+Exchange = tuple[str, list[str]]  # a line that is typed, and the lines of its answer
 
 
 def section(title: str) -> str:
@@ -104,6 +114,86 @@ def test_every_status_key_is_in_the_table_and_in_the_firmware() -> None:
         keys = [line.partition(": ")[0] for line in answer.splitlines()]
         assert [key for key in keys if key not in named] == []
         assert keys == sorted(keys, key=named.index), "in the order of the table"
+
+
+def exchanges(block: str) -> list[Exchange]:
+    """What a block of the worked example shows: an answer ends with `ok` or an error, and a line is typed next."""
+    found: list[Exchange] = []
+    answered = True
+    for line in block.splitlines():
+        if answered:
+            found.append((line, []))
+            answered = False
+        else:
+            found[-1][1].append(line)
+            answered = line == "ok" or line.startswith("error: ")
+    assert answered, f"no end of the answer to {found[-1][0]}"
+    return found
+
+
+def worked_example() -> list[tuple[float, Exchange]]:
+    """The whole session: when each line is typed, in s of true time, and the exchange."""
+    text = section("A worked example")
+    assert "a line a second" in text
+    blocks = re.findall(r"(.*?)^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert 2 * len(blocks) == text.count("```") > 0, "every block is read"
+    found: list[tuple[float, Exchange]] = []
+    before: list[Exchange] = []
+    at = 0.0
+    for prose, block in blocks:
+        said = exchanges(block)
+        pause = re.search(r"\b([\d.]+) s (?:after power-on|later)\b", prose)
+        again = before[:-1] if "The same lines again" in prose else []
+        for number, exchange in enumerate((*again, *said)):
+            at += float(pause.group(1)) if pause and not number else 1
+            found.append((at, exchange))
+        before = said
+    return found
+
+
+def prescription_of_the_worked_pages() -> Prescription:
+    """That of docs/EEPROM.md, without its course: not on trial."""
+    module = firmware("prescription")
+    rx = module.parse(slot_record(example("PRESCRIPTION"), example("PRESCRIPTION part 1")))
+    return Prescription(
+        patient=rx.patient,
+        drug=rx.drug,
+        concentration_ng_per_ml=rx.concentration,
+        mode=module.MODES[rx.mode],
+        basal_nl_day=rx.basal,
+        periods=tuple(Period(*period) for period in rx.periods),
+        scheduled=tuple(ScheduledBolus(*bolus) for bolus in rx.scheduled),
+        patient_bolus=PatientBolus(*rx.patient_bolus),
+        max_per_hour_nl=None if rx.max_per_hour == module.NO_LIMIT else rx.max_per_hour,
+        max_per_day_nl=None if rx.max_per_day == module.NO_LIMIT else rx.max_per_day,
+    )
+
+
+def typed_at_the_twin(lines: list[tuple[float, str]]) -> list[list[str]]:
+    """What the pump answers to each of these lines, within a second of when it is typed."""
+    bench = Bench(PumpConfig(), START, seed=1)
+    bench.eeprom.load(programmed_image(bench.config, prescription_of_the_worked_pages(), START))
+    answers: list[list[str]] = []
+    output = bytearray()
+    with closing(Twin(bench)) as twin:
+        twin.on_console = output.extend
+        for at, line in lines:
+            now = round(at * S)
+            twin.run(now)
+            output.clear()
+            twin.at(now, partial(twin.send, line.encode() + b"\r"))
+            twin.run(now + S)
+            echo, *answer, rest = output.decode("ascii").split("\r\n")
+            assert (echo, rest) == (line, "")
+            answers.append(answer)
+    return answers
+
+
+def test_the_worked_example_is_what_the_twin_answers() -> None:
+    session = worked_example()
+    answers = typed_at_the_twin([(at, line) for at, (line, _) in session])
+    for (at, (line, answer)), answered in zip(session, answers, strict=True):
+        assert answered == answer, f"{line}, typed at {at} s"
 
 
 def test_the_console_takes_what_the_document_says() -> None:
