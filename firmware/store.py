@@ -237,12 +237,16 @@ class Store:
         self.doubtful &= ~(1 << slot)
 
     def withdraw(self):
-        """Try again to make void what a refused commit may have left. Raises OSError if the part still fails."""
+        """Try again to make void what a refused commit may have left. Raises OSError if the part still fails, or if a
+        whole record stands in a slot that takes nothing any more."""
         for slot in range(self._slots):
-            if self.doubtful >> slot & 1 and slot != self._slot:
-                self._void(slot)
-        if self.doubtful & (1 << self._slots) - 1 & ~(1 << self._slot):
-            raise OSError("record kind %d: a refused record may still stand there" % self._kind)
+            if not self.doubtful >> slot & 1 or slot == self._slot:
+                continue
+            self._void(slot)
+            if self.doubtful >> slot & 1:
+                self._load_page(slot, 0)
+                if examine(self._page)[:2] == (WHOLE, self._kind):
+                    raise OSError("record kind %d: a refused record stands in slot %d" % (self._kind, slot))
         self.doubtful = 0
 
     def void_all(self):

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from alarm_causes import CAUSES
+from alarm_rig import LOWEST, setting
+from alarm_table import TONES
 from recall_rig import BIG, RATE, STEP_NL, codes, delivered, raised, say
 from support import S, check_exact, continuous, flex, on_twin, scenario
 
@@ -119,8 +122,17 @@ def test_synchromed_2011_a_supply_that_drops_out_leaves_a_reason_and_no_dose_too
 
 
 @pytest.mark.requirement("F9", "R36")
-@pytest.mark.parametrize("mode", ["continuous", "flex", "minimum", "stopped"])
-@pytest.mark.parametrize("bolus", [False, True])
+@pytest.mark.parametrize(
+    ("mode", "bolus"),
+    [
+        ("continuous", False),
+        ("continuous", True),
+        ("flex", False),
+        ("flex", True),
+        ("minimum", False),
+        ("stopped", False),
+    ],
+)
 def test_alaris_2020_a_battery_that_runs_low_and_then_out_is_told_in_every_mode(mode: str, bolus: bool):
     """Alaris, class I, 2020 (csagroup.org): among other errors the alarm of a low battery failed."""
     rx: dict[str, Any] = {"patient": "bench-07", "drug": "saline", "mode": mode}
@@ -128,7 +140,7 @@ def test_alaris_2020_a_battery_that_runs_low_and_then_out_is_told_in_every_mode(
         rx["basal"] = "2 mL/day"
     if mode == "flex":
         rx = flex("2 mL/day", ("daily", "00:10", "00:20", "5 mL/day"))
-    order = [say("2 min", "bolus 10 uL over 40 min")] if bolus and "basal" in rx else []
+    order = [say("2 min", "bolus 10 uL over 40 min")] if bolus else []
     events = (
         {"at": "3 min", "do": "battery", "millivolts": 3_250},
         {"at": "20 min", "do": "battery", "millivolts": 2_950},
@@ -138,6 +150,23 @@ def test_alaris_2020_a_battery_that_runs_low_and_then_out_is_told_in_every_mode(
     assert 180 < found["battery_low"] <= 180 + 15 * 60
     assert 1_200 < found["battery_depleted"] <= 1_200 + 15 * 60
     assert not [t for t in result.step_times_ns if t > (found["battery_depleted"] + 1.1) * S]
+
+
+@pytest.mark.requirement("F11", "R28", "R32", "R48")
+@pytest.mark.parametrize("other", ["low_reservoir", "battery_low", "level_disagrees", "button_held"])
+@pytest.mark.parametrize("first", [False, True])
+def test_alaris_2020_an_alarm_at_the_lowest_rate_sounds_by_its_own_priority(other: str, first: bool):
+    """Alaris, class I, 2020 (csagroup.org): the alarm at the lowest rate (KVO) had the wrong priority. Here it is the
+    high `rtc_lost`: no lesser alarm beside it, whichever comes first, takes its sound or its rate."""
+    pump = setting("flex", "running", "none").copy()
+    for code in (other, "rtc_lost") if first else ("rtc_lost", other):
+        CAUSES[code].come(pump)
+    assert pump.active() >= {other, "rtc_lost"}
+    began = pump.board.now_us
+    pump.run(601)
+    assert {hz for _, hz, _ in pump.tones(began)} == TONES["high"]
+    made = pump.steps_in(60)
+    assert abs(made * STEP_NL * 86_400 - LOWEST * 60) <= 2 * STEP_NL * 86_400
 
 
 @pytest.mark.requirement("F8", "R11", "R50")

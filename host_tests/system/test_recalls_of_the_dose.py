@@ -109,8 +109,9 @@ def test_synchromed_2016_the_priming_bolus_is_what_the_calibration_says_and_no_b
     """SynchroMed II and EL, class I, 2013 and 2016, 14,499 reference cards (spinics fda/msg13148; icij
     RC-2017-RN-00065-1): a buried constant, 0.199 mL of tubing where there are 0.140 mL, made the priming bolus too
     large."""
-    plan = scenario(continuous("1 mL/day"), "40 min", say("1 min", "prime"), pump={"tubing": tubing})
-    result = on_twin(plan)
+    orders = say("50 s", "prime show"), say("1 min", "prime")
+    result = on_twin(scenario(continuous("1 mL/day"), "40 min", *orders, pump={"tubing": tubing}))
+    assert b"calibration version 0" in result.console  # what it rests on is shown before it is given
     (bolus, end) = codes(result, "bolus", "bolus_end")
     assert bolus[1]["dose_nl"] == end[1]["given_nl"] == path_nl
     assert abs(result.summary.delivered_nl - path_nl - 1_000_000 * 2398 // 86_400) <= 3 * STEP_NL

@@ -284,6 +284,28 @@ def test_what_a_refused_commit_has_left_is_withdrawn_once_the_part_answers(lengt
         assert doubtful
 
 
+@pytest.mark.requirement("F4", "I4")
+@pytest.mark.parametrize("fate", ["worn", "keep"])
+def test_a_worn_slot_that_holds_no_whole_record_is_in_doubt_no_longer_than_it_takes_to_read_it(fate: str):
+    """Else a single worn page would stop the pump: the commit has gone to the next slot."""
+    eeprom = UnreliableEeprom(committed(b"a" * 100, b"b" * 100))
+    store = store_on(eeprom)
+    store.load()
+    page = first_page(2)
+    writes: list[int] = []
+
+    def refuse(number: int) -> str:
+        writes.append(number)
+        return fate if number == page and writes.count(page) > 1 else ""  # PENDING is the last that it takes
+
+    eeprom.refuse = refuse
+    store.commit(b"c" * 100)
+    assert store.payload == b"c" * 100
+    store.withdraw()
+    assert store.doubtful == 0
+    assert loaded(bytes(eeprom.memory))[:2] == (GOOD, b"c" * 100)
+
+
 @pytest.mark.requirement("I4", "R18")
 def test_no_bit_of_what_is_in_doubt_makes_the_record_in_force_void():
     image = committed(b"a" * 100, b"b" * 100)
