@@ -169,6 +169,7 @@ class Timekeeping:
         self._move_to(day, second, "clock_set")
         app.alarms.gone(alarms.RTC_LOST)
         app.apply()
+        app.record_state()  # a timed stop may end in this very frame, and its end is looked up in the record
 
     def _shift(self, by):
         """Pump time does not follow the clock, nor does the length of a stop."""

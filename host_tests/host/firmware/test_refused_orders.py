@@ -197,6 +197,25 @@ def test_a_cut_at_any_instant_of_a_clock_set_ends_no_timed_stop():
     assert stopped == last - first
 
 
+@pytest.mark.requirement("F11", "R17")
+@pytest.mark.parametrize("to", ["2026-03-01T12:00:10", "2026-03-02T12:00:10", "2025-03-01T12:00:10"])
+def test_a_clock_set_in_the_very_second_in_which_a_timed_stop_ends_is_no_fault(to: str):
+    ends = []
+    for after_s in range(6, 13):
+        pump = Pump(prescription(basal="5 mL/day"))
+        pump.ask("clock", 1)
+        began = pump.twin.now_ns()
+        pump.ask("stop for 10 s")
+        pump.run(after_s - 1.3)
+        assert pump.ask(f"clock set {to}", 1.0)[-1] == "ok"
+        pump.run(5)
+        status = pump.status()
+        assert (status["state"], status["alarms"]) == ("dosing", "none"), after_s
+        ends.append(min(t for t in pump.bench.motor.step_times if t > began + 3 * S) - began)
+        pump.close()
+    assert 10 * S < min(ends) <= max(ends) < 13 * S
+
+
 ZICONOTIDE = {"drug": "ziconotide", "concentration": "100 ug/mL"}
 
 
