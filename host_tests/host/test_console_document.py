@@ -26,6 +26,7 @@ events = firmware("events")
 DELIVERY = ("unchanged", "no new bolus", "lowest rate above 0 of the schedule in force, no bolus", "stops")
 START = datetime(2026, 3, 2)
 S = 1_000_000_000
+_BEHIND_S = 0.056  # so that no stamp lies where a start that is 1 ms longer gives it another hundredth
 Exchange = tuple[str, list[str]]  # a line that is typed, and the lines of its answer
 
 
@@ -178,9 +179,7 @@ def typed_at_the_twin(lines: list[tuple[float, str]]) -> list[list[str]]:
     with closing(Twin(bench)) as twin:
         twin.on_console = output.extend
         for at, line in lines:
-            now = round(
-                (at + 0.056) * S
-            )  # so no stamp lies where a start that is 1 ms longer gives it another hundredth
+            now = round((at + _BEHIND_S) * S)
             twin.run(now)
             output.clear()
             twin.at(now, partial(twin.send, line.encode() + b"\r"))

@@ -8,7 +8,7 @@ from typing import Any
 from thecal.models.bench import Bench, PumpConfig
 from thecal.prescription import RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
-from thecal.programming import pack, programmed_image
+from thecal.programming import confirmations, pack, programmed_image
 from thecal.twin.twin import Twin
 
 START = datetime(2026, 3, 2)
@@ -74,6 +74,13 @@ class Pump:
             answer = self.ask(line)
             assert answer[-1] == "ok", answer
         return lines[-1].split()[-1], answer
+
+    def confirmed(self, rx: Any) -> str:
+        """Stage a host prescription, and confirm what the pump warns of. Returns its digest."""
+        digest, answer = self.stage(rx)
+        for line in confirmations(answer):
+            assert self.ask(line)[-1] == "ok"
+        return digest
 
     def close(self) -> None:
         self.twin.close()

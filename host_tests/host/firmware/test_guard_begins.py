@@ -6,17 +6,13 @@ from typing import Any
 
 import pytest
 from guard_rig import PATIENT, Pump
-from test_guard_sound import MORPHINE, STRENGTHS, Life
+from test_guard_sound import in_a_bridge, in_a_trial
 
 
 @pytest.mark.requirement("F11", "F7", "R17")
 def test_a_bridge_that_the_count_of_a_cut_has_ended_is_over_at_the_start():
     """A cut counts what was reserved: it may be beyond the end of the bridge."""
-    life = Life(1)
-    life.config.update(tubing_nl=2_000, catheter_mm=0, pl_per_step=25_000)
-    table: dict[str, Any] = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "basal": "2 mL/day"}
-    life.pump = Pump(table, **life.config).start().run(90)
-    life.program(1, 1, trial=False)
+    life = in_a_bridge()
     bridging = life.pump.app.courses.bridging
     while bridging.left_nl() > 700:
         life.run(1)
@@ -31,9 +27,7 @@ def test_a_bridge_that_the_count_of_a_cut_has_ended_is_over_at_the_start():
 @pytest.mark.requirement("F11", "F5", "R17")
 @pytest.mark.parametrize("off", [1, 600, 4_000])
 def test_a_trial_goes_on_or_is_over_at_the_start_as_pump_time_says(off: int):
-    life = Life(3)
-    life.random.choice = lambda options: options[0]  # type: ignore[method-assign]
-    life.program(1, 0, trial=True)
+    life = in_a_trial()
     life.run(60)
     life.cut(off)
     demand = life.pump.guard._evidence.demand

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from guard_rig import PATIENT, Pump, add
-from test_guard_sound import MORPHINE, STRENGTHS, Life
+from test_guard_sound import MORPHINE, STRENGTHS, in_a_bridge, in_a_trial
 
 LIMITED = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "basal": "1.4 mL/day"}
 
@@ -15,9 +15,7 @@ LIMITED = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "bas
 @pytest.mark.requirement("F11")
 @pytest.mark.parametrize("by", [-2, -1, 1, 2])
 def test_a_trial_ends_by_pump_time_which_follows_the_rtc(by: int):
-    life = Life(3)
-    life.random.choice = lambda options: options[0]  # type: ignore[method-assign]
-    life.program(1, 0, trial=True)
+    life = in_a_trial()
     life.run(60)
     demand = life.pump.guard._evidence.demand
     left = demand.trial_left
@@ -66,11 +64,7 @@ def test_steps_still_to_come_do_not_count_for_a_new_prescription():
 
 @pytest.mark.requirement("F11", "F7", "R08")
 def test_limits_begin_with_the_end_of_a_bridge_and_priming_does_not_count():
-    life = Life(1)
-    life.config.update(tubing_nl=2_000, catheter_mm=0, pl_per_step=25_000)
-    table = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "basal": "2 mL/day"}
-    life.pump = Pump(table, **life.config).start().run(90)
-    life.program(1, 1, trial=False)
+    life = in_a_bridge()
     life.run(2)
     demand, flow = life.pump.guard._evidence.demand, life.pump.guard._flow
     assert demand.bridging

@@ -63,6 +63,9 @@ LINES = (
 )
 
 
+FIRST = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "basal": "2 mL/day"}
+
+
 class Life:
     """One pump after the other, as resets come."""
 
@@ -73,8 +76,7 @@ class Life:
             "tubing_nl": self.random.choice((140_000, 2_000)),
             "catheter_mm": self.random.choice((800, 0)),
         }
-        table = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "basal": "2 mL/day"}
-        self.pump = Pump(table, **self.config).start()
+        self.pump = Pump(FIRST, **self.config).start()
         self.check()
 
     def check(self) -> None:
@@ -118,7 +120,8 @@ class Life:
         rtc.setting = (rtc.setting[0] + by, rtc.setting[1])
         self.run(45)
 
-    def program(self, which: int, strength: int, trial: bool) -> None:
+    def program(self, which: int, strength: int, trial: bool, then: str = "") -> None:
+        """then: what follows the trial; drawn, if nothing is said."""
         table = {**MORPHINE, **THERAPIES[which]}
         table["concentration"] = STRENGTHS[strength]
         rx = parse_prescription(table, RateRange(6_000, 28_800_000))
@@ -129,7 +132,7 @@ class Life:
         for line in confirmations(answer.splitlines()):
             self.say(line, 0.2)
         if trial:
-            self.say(f"trial start 1 h then {self.random.choice(('minimum', 'stopped'))}")
+            self.say(f"trial start 1 h then {then or self.random.choice(('minimum', 'stopped'))}")
         else:
             self.say(f"program commit {lines[-1].split()[-1]}")
 
@@ -153,6 +156,22 @@ class Life:
         self.run(seconds)
         eeprom.write_page = write
         self.run(2)
+
+
+def in_a_trial() -> Life:
+    """One of an hour has just begun."""
+    life = Life(3)
+    life.program(1, 0, trial=True, then="minimum")
+    return life
+
+
+def in_a_bridge() -> Life:
+    """A short one has just begun: it takes two minutes."""
+    life = Life(1)
+    life.config.update(tubing_nl=2_000, catheter_mm=0, pl_per_step=25_000)
+    life.pump = Pump(FIRST, **life.config).start().run(90)
+    life.program(1, 1, trial=False)
+    return life
 
 
 acts = st.one_of(
@@ -190,10 +209,8 @@ def test_a_sound_pump_never_trips_the_guard(seed: int, plan: list[tuple[Any, ...
 @pytest.mark.parametrize("late", [0.0, 1.7])
 def test_the_end_of_a_trial_is_no_fault_even_if_the_tick_is_late(then: str, late: float):
     life = Life(1)
-    life.random = Random({"minimum": 0, "stopped": 1}[then])
-    life.random.choice = lambda options: then  # type: ignore[method-assign]
     life.run(5)
-    life.program(1, 0, trial=True)
+    life.program(1, 0, trial=True, then=then)
     life.run(3_590)
     assert "trial_left_s" in life.say("status", 0.1)
     while life.pump.guard._evidence.demand.trial_left > 2:
@@ -210,11 +227,7 @@ def test_the_end_of_a_trial_is_no_fault_even_if_the_tick_is_late(then: str, late
 @pytest.mark.requirement("F11", "F7")
 @pytest.mark.parametrize("late", [0.0, 1.7])
 def test_the_end_of_a_bridge_is_no_fault(late: float):
-    life = Life(1)
-    life.config.update(tubing_nl=2_000, catheter_mm=0, pl_per_step=25_000)
-    table = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "basal": "2 mL/day"}
-    life.pump = Pump(table, **life.config).start().run(90)
-    life.program(1, 1, trial=False)
+    life = in_a_bridge()
     demand = life.pump.guard._evidence.demand
     life.run(2)
     assert demand.bridging

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from guard_rig import FLEX, PATIENT, START_S, Pump, add, put
-from test_guard_sound import MORPHINE, STRENGTHS, Life
+from test_guard_sound import in_a_bridge, in_a_trial
 
 from firmware.calibration import FIELDS
 from thecal.powercut.snapshot import blank
@@ -146,32 +146,12 @@ def test_every_bit_of_the_guards_own_state_is_watched():
     assert pump.trips == ["self"]
 
 
-def in_a_trial() -> Life:
-    life = Life(3)
-    life.random.choice = lambda options: options[0]  # type: ignore[method-assign]
-    life.program(1, 0, trial=True)
-    life.run(2)
-    return life
-
-
-def in_a_bridge() -> Life:
-    """With two minutes to go."""
-    life = Life(1)
-    life.config.update(tubing_nl=2_000, catheter_mm=0, pl_per_step=25_000)
-    table: dict[str, Any] = {**MORPHINE, "concentration": STRENGTHS[0], "mode": "continuous", "basal": "2 mL/day"}
-    life.pump = Pump(table, **life.config).start().run(90)
-    life.program(1, 1, trial=False)
-    life.run(2)
-    return life
-
-
 @pytest.mark.requirement("F11", "F5", "F7", "R18")
 @pytest.mark.parametrize("course", ["trial", "after a trial", "bridge", "after a bridge"])
 def test_every_bit_of_the_guards_own_state_is_watched_in_a_course_and_behind_it(course: str):
     """What holds only when the course has ended is watched before: a wrong limit of it would not show until then."""
     life = in_a_trial() if "trial" in course else in_a_bridge()
-    if "after" in course:
-        life.run(3_700 if "trial" in course else 190)
+    life.run(2 if "after" not in course else 3_700 if "trial" in course else 190)
     demand = life.pump.guard._evidence.demand
     assert demand.in_course == ("after" not in course)
     assert demand.over == (course == "after a trial")

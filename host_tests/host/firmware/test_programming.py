@@ -406,10 +406,7 @@ HISTORY = [prescription(**FIRST), prescription(**STOPPED_RX), prescription(basal
 
 
 def put_in_force(pump: Pump, rx: object) -> None:
-    digest, answer = pump.stage(rx)
-    for line in told(answer):
-        assert pump.ask("program confirm " + line.removeprefix("warning ").split(":")[0])[-1] == "ok"
-    assert pump.ask(f"program commit {digest}") == ["ok"]
+    assert pump.ask(f"program commit {pump.confirmed(rx)}") == ["ok"]
 
 
 @pytest.mark.requirement("F4", "F8", "R10", "R22")
