@@ -226,8 +226,8 @@ class App:
         self.pressure.watch()
         state = self.ledger.state
         if state == ledger.PAUSED:
-            self.stop_left -= 1
-            if self.stop_left <= 0:
+            self.stop_left = max(0, self.stop_left - 1)
+            if not self.stop_left:
                 self.operations.end_pause()
         elif state != ledger.RUNNING:
             self.operations.watch_stop()
@@ -258,11 +258,8 @@ class App:
             return _RESERVE
         self.must_record = self.alarms.changed = False
         self.save_retired()
-        if self.records.is_doubtful:
-            return _RESERVE
-        self._write_failing_since = None
-        if self.alarms.present & 1 << alarms.EEPROM_DEAD:
-            self.alarms.gone(alarms.EEPROM_DEAD)
+        if not self.records.is_doubtful:
+            self._written()
         return _RESERVE
 
     def _withdraw(self):
@@ -272,6 +269,14 @@ class App:
             self.records.withdraw()
         except OSError:
             self._write_failed()
+            return
+        self._written()
+
+    def _written(self):
+        """The EEPROM has taken what it was given."""
+        self._write_failing_since = None
+        if self.alarms.present & 1 << alarms.EEPROM_DEAD:
+            self.alarms.gone(alarms.EEPROM_DEAD)
 
     def _write_failed(self):
         now = self.board.ticks_ms()

@@ -3,8 +3,6 @@
 from binascii import crc32
 
 from firmware import alarms, calibration, interrupted, ledger, units
-from firmware.library import Entry
-from firmware.validation import check_unasked
 
 
 class Calibrating:
@@ -67,18 +65,6 @@ class Calibrating:
         known.update(staged)
         return calibration.Calibration(**known)
 
-    def _check_course(self, values):
-        """Raise ValueError if a bridge would flow faster than it was confirmed, or if after a trial a drug would flow
-        at a lowest rate that its limits forbid (R10)."""
-        app = self._app
-        rx = app.records.prescription
-        course = rx.course
-        if app.courses.bridge_left_nl() and values.min_rate > course.bridge_rate:
-            most = "at most %d nL/day, at which the bridge runs" % course.bridge_rate
-            raise ValueError("calibration.min_rate = %d: %s" % (values.min_rate, most))
-        if course.trial_s and not course.afterwards:
-            check_unasked("calibration.min_rate, after the trial", values.min_rate, Entry(rx.drug, rx.concentration))
-
     def commit(self):
         """Put the staged calibration in force. Refused while the pump delivers, or when the prescription forbids it."""
         app = self._app
@@ -94,7 +80,6 @@ class Calibrating:
             if app.ledger.state in (ledger.RUNNING, ledger.PAUSED):  # a timed stop ends by itself
                 raise ValueError("calibrate commit: `stop` comes first")
             app.records.prescription.validate(values)
-            self._check_course(values)
         app.ledger.alarms = app.alarms.latched()
         before = app.records.prescription
         try:
@@ -109,6 +94,8 @@ class Calibrating:
         app.alarms.gone(alarms.OTHER_PUMP)
         for alarm in found:
             app.alarms.raise_(alarm)
+        app.must_record = True
+        app.record_state()
         app.take_up_schedule()
         if app.records.prescription is not before:  # it could not be read without a calibration, or is void now
             interrupted.take_up(app, None)

@@ -33,7 +33,8 @@ class Console:
         self._output = bytearray(_OUTPUT_MAX)
         self._view = memoryview(self._output)
         self._begin = self._used = 0  # of what waits in it
-        self._command = None  # its words, until what it needs is loaded
+        self._command = None  # a line, until what it needs is loaded
+        self._command_sum = 0  # of its bytes
         self._lines = None  # generator of further lines of a long answer
         self._after_cr = False
         self.refused = 0
@@ -97,7 +98,7 @@ class Console:
             return False  # the rest of a line that will be refused is part of it
         elif not 32 <= byte <= 126:
             self._bad = "byte %d: printable ASCII only" % byte
-        elif self._length == MAX_LINE:
+        elif self._length >= MAX_LINE:
             self._bad = "line too long: at most %d characters" % MAX_LINE
         else:
             self._line[self._length] = byte
@@ -116,30 +117,32 @@ class Console:
         self._put(b"\r\n")
         bad = self._bad
         line = bytes(self._line[: self._length])
-        if sum(line) != self._sum:
-            bad = "a bit of the line has changed in RAM: type it again"
+        self._command_sum = self._sum
         self._length = self._sum = 0
         self._bad = None
         self._lines = None  # a new line ends a long answer that is still under way
         if bad is not None:
             self._refuse(bad)
             return False
-        words = line.decode().split()
-        if words:
-            self._run(words)
-        return bool(words)
+        return self._run(line)
 
-    def _run(self, words):
-        """Run a command; or load one module that it needs, and go on in the next turn."""
-        self._command = words
+    def _run(self, line):
+        """Run a command; or load one module that it needs, and go on in the next turn. Returns whether there is one."""
+        self._command = line
         try:
-            if self.commands.prepare(words[0]):  # pyright: ignore[reportAttributeAccessIssue]
-                return
+            if sum(line) != self._command_sum:
+                raise ValueError("a bit of the line has changed in RAM: type it again")
+            words = line.decode().split()
+            if words and self.commands.prepare(words[0]):  # pyright: ignore[reportAttributeAccessIssue]
+                return True
             self._command = None
+            if not words:
+                return False
             self._lines = iter(self.commands.run(words))  # pyright: ignore[reportAttributeAccessIssue]
         except Exception as error:  # noqa: BLE001 - see _fail
             self._command = None
             self._fail(error)
+        return True
 
     def _refuse(self, reason):
         self.refused += 1

@@ -190,7 +190,7 @@ class Courses:
         rx.course = changed()
         try:
             records.commit_prescription(rx)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             rx.course = old
             self._app.log.log("write_failed", record=1)
             raise ValueError("%s: the EEPROM refused it (%s); it goes on" % (name, error))

@@ -236,7 +236,7 @@ class Guard:
         evidence = self._evidence
         if steps > (evidence.allowed if evidence.runs else self._pulses.commanded):
             return _CHECK_RESERVED
-        check = self._pulses.check(steps)
+        check = self._pulses.check(steps, self._tick.pending())
         if check:
             return check
         if not evidence.step:

@@ -16,6 +16,7 @@ _FLOW = const(5)
 _RUNNING = const(0)  # of ledger.state
 _ON = const(2)  # of dosing.mode
 _UNDER_S = const(60)
+_STUCK_FRAMES = const(30)  # longer than the EEPROM may refuse to reserve steps
 _EARLY_MS = const(50)  # how far the lateness of the first frame may be off: what its tick took
 
 
@@ -115,6 +116,7 @@ class Pulses:
         """No train is under way, and so many steps were commanded in all."""
         self.made = self.commanded = self._before = steps
         self.newest = self._older = 0
+        self._stuck = 0  # frames since a step was commanded, in which some were due
 
     def rescale(self, steps):
         """The ledger counts otherwise from here on: so many steps by now. Trains may be under way."""
@@ -144,16 +146,21 @@ class Pulses:
         self.newest = pulses - older
         return True
 
-    def check(self, steps):
+    def check(self, steps, pending):
         """So many steps are commanded by now: the number of a check that fails, or 0. What was commanded two ticks ago
-        must have been made: a train ends before the next tick but one."""
+        must have been made: a train ends before the next tick but one. pending: steps that are due; they must be
+        commanded at last, or nothing flows any more, and nobody says so."""
         if self.made > self.commanded:
             return _CHECK_PULSES
-        if self.made < self._before:
+        if steps != self.commanded:
+            self._stuck = 0
+        elif pending:
+            self._stuck += 1
+        if self.made < self._before or self._stuck > _STUCK_FRAMES:
             return _CHECK_SILENT
         self._before, self.commanded = self.commanded, steps
         return 0
 
     def sum(self):
         """A number that changes with every single bit of it."""
-        return self.count + self.made + self.commanded + self._before + self._older
+        return self.count + self.made + self.commanded + self._before + self._older + self._stuck

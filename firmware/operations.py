@@ -64,7 +64,12 @@ class Operations:
         self.log.log("resume")
 
     def end_pause(self):
-        """A timed stop is over."""
+        """A timed stop is over; if the EEPROM has yet to be told when it is, not before."""
+        app = self._app
+        if app.must_record:
+            app.record_state()
+            if app.must_record:
+                return
         self._run_again(False)
         self.log.log("stop_end")
 

@@ -203,7 +203,7 @@ class Records:
     def commit_calibration(self, values, day, second):
         """Put a calibration in force. With the first one, and after damage, the ledger begins, with a full reservoir.
         Returns the alarms that the stored prescription calls for, if it could not be read without a calibration. Raises
-        OSError."""
+        OSError; the old one then stays. The caller writes a ledger record next: it acknowledges the first one."""
         if self.calibration is None:
             self._scale(values)  # steps that could not be booked for want of one
         if self._is_other:
@@ -217,9 +217,7 @@ class Records:
         self._is_other = False
         self.calibration = values
         self._scale(values)
-        if not self.ledger.flags & CALIBRATED:
-            self.ledger.flags |= CALIBRATED
-            self.ledger.close(self.cascade, day, second)
+        self.ledger.flags |= CALIBRATED
         found = []
         if self.prescription is None and self.prescriptions.condition == GOOD:
             self._load_prescription(found)

@@ -176,7 +176,10 @@ class Store:
             self.condition = GOOD
             self.payload = payload
             if was_good:
-                self._supersede(old)
+                try:
+                    self._supersede(old)
+                except MemoryError:
+                    self.unmarked += 1  # the commit has succeeded all the same
             return
         if reason is None:
             reason = OSError("record kind %d: no slot" % self._kind)
@@ -190,6 +193,7 @@ class Store:
         first = self._first + slot * self._pages
         seal(self._page, self._kind | PENDING, self._given)
         self._eeprom.write_page(first, self._page)
+        self._found[slot] = _PENDING, self._given
         self.doubtful &= ~(1 << slot)
         parts = (len(record) + _PART - 1) // _PART
         page = self._page
@@ -201,7 +205,7 @@ class Store:
             seal(page, self._kind, self._given)
             try:
                 self._eeprom.write_page(first + part, page)
-            except OSError:
+            except (OSError, MemoryError):
                 self.doubtful |= 1 << slot  # it may have been taken all the same: it must not come into force later
                 self._void(slot)
                 raise
@@ -240,7 +244,7 @@ class Store:
         """Try again to make void what a refused commit may have left. Raises OSError if the part still fails, or if a
         whole record stands in a slot that takes nothing any more."""
         for slot in range(self._slots):
-            if not self.doubtful >> slot & 1 or slot == self._slot:
+            if not self.doubtful >> slot & 1 or self._found[slot][0] != _PENDING:  # no wrong bit makes a record void
                 continue
             self._void(slot)
             if self.doubtful >> slot & 1:

@@ -33,6 +33,7 @@ def validate(rx, calibration):
     entry.check_concentration()
     if not 0 <= rx.mode < len(MODES):
         refuse("mode", rx.mode, "one of " + ", ".join(MODES))
+    _check_course(rx.course, calibration.min_rate, entry)
     if not rx.gives_doses:
         _refuse_unused(rx)
         if rx.mode == MINIMUM:  # the lower limits of a drug do not apply to it
@@ -51,6 +52,15 @@ def check_unasked(field, rate, entry):
     have programmed: the lowest one of the pump, or that of a bridge."""
     for most in (entry.basal[3], entry.day[1]):
         entry.check(field, rate, (0, most), "/day")
+
+
+def _check_course(course, min_rate, entry):
+    """Another calibration lets no bridge flow faster than it was confirmed, nor a drug after its trial at a lowest rate
+    that its limits forbid (R10); be it one that takes the place of a damaged one."""
+    if course.bridge_nl and min_rate > course.bridge_rate:
+        refuse("calibration.min_rate", min_rate, "at most %d nL/day, at which the bridge runs" % course.bridge_rate)
+    if course.trial_s and not course.afterwards:
+        check_unasked("calibration.min_rate, after the trial", min_rate, entry)
 
 
 def _refuse_unused(rx):

@@ -17,6 +17,8 @@ _OSF = const(0x80)  # in the status register: the oscillator is or was stopped
 _CONTROL_VALUE = const(0x1C)
 _STATUS_VALUE = const(0x00)  # OSF cleared, 32 kHz output off
 _TIME = const(7)
+_MONTH = const(0x05)
+_CENTURY = const(0x80)  # in the month register
 _DAYS = b"\x1f\x1d\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f"  # of each month, in a leap year
 
 
@@ -77,7 +79,8 @@ class DS3231:
         return quarters - 1024 if five[3] & 0x80 else quarters
 
     def set(self, year, month, day, hour, minute, second):  # noqa: PLR0913, PLR0917 - a time has six parts
-        """Set the clock; the second begins now. Reads it back.
+        """Set the clock; the second begins now. Reads it back. A power cut in between leaves the time as it was, the
+        one that is set, or one that read() refuses: never a mixture of the two.
 
         Raises ValueError, naming field, value and range, for an impossible time, and RtcError if the part
         does not answer or does not keep the time.
@@ -89,6 +92,8 @@ class DS3231:
         _range("hour", hour, 0, 23)
         _range("minute", minute, 0, 59)
         _range("second", second, 0, 59)
+        # With the century bit the part counts on, and read() refuses it until the month, written last, takes it away.
+        self._write(bytes((_MONTH, _CENTURY | _bcd(month), _bcd(year - 2000))))
         # One burst, so that no second can pass between two registers.
         self._write(
             bytes(
@@ -100,7 +105,6 @@ class DS3231:
                     weekday(year, month, day),
                     _bcd(day),
                     _bcd(month),
-                    _bcd(year - 2000),
                 )
             )
         )

@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host_tests.host.eeprom_rig import FaultyBus
+from host_tests.host.eeprom_rig import CutClock, FaultyBus, PowerCut
 from thecal.models import ds3231 as model
 from thecal.models.ds3231 import DS3231
 from thecal.twin.i2c import MachineI2C, ManualClock
@@ -149,6 +149,38 @@ def test_a_day_that_its_month_does_not_have_is_refused(year: int, month: int) ->
         rig.rtc.read()
 
 
+class CutRig(Rig):
+    """As Rig; the power of the driver ends at clock.cut_ns, the part's does not."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self.clock = CutClock()
+        self.rtc = driver.DS3231(MachineI2C(self.bus, self.clock))
+
+
+@pytest.mark.requirement("R49", "R07", "I2")
+@given(times, times)
+@example(datetime(2026, 3, 2, 0, 1), datetime(2026, 3, 1, 23, 55))
+@example(datetime(2027, 1, 1), datetime(2026, 12, 31, 23, 59, 59))
+def test_a_cut_while_the_clock_is_set_leaves_no_mixture_of_two_times(before: datetime, wanted: datetime) -> None:
+    """One that is ahead would end lockouts and timed stops at the next start."""
+    rig = CutRig(before)
+    rig.rtc.set(*parts(wanted))
+    whole_ns = rig.clock.time_ns
+    seen = set()
+    for cut_ns in range(0, whole_ns, 11_000):  # twice in each byte
+        rig = CutRig(before)
+        rig.clock.cut_ns = cut_ns
+        with pytest.raises(PowerCut):
+            rig.rtc.set(*parts(wanted))
+        rig.clock.cut_ns = 1 << 62
+        try:
+            seen.add(rig.rtc.read())
+        except driver.RtcError:
+            seen.add(None)
+    assert seen == {parts(before), parts(wanted), None}
+
+
 # -- the second -------------------------------------------------------------------------------------------------------
 
 
@@ -159,8 +191,9 @@ def test_setting_restarts_the_second(phase_ns: int) -> None:
     rig.clock.advance(phase_ns)
     began = rig.clock.time_ns
     rig.rtc.set(2026, 3, 2, 9, 0, 0)
-    # The second begins with the byte of the seconds register: address, pointer, seconds.
-    edge = began + 2_500 + 3 * 22_500 + S
+    # The second begins with the byte of the seconds register: START, address, pointer, month and year of a first
+    # transaction; START, address, pointer, seconds of the next.
+    edge = began + 2_500 + 4 * 22_500 + 2_500 + 3 * 22_500 + S
     looked_ns = 2 * (2_500 + 22_500) + 22_500  # a reading is of its repeated START, with the address acknowledged
     rig.clock.time_ns = edge - looked_ns - 1
     assert rig.rtc.seconds() == 0

@@ -167,6 +167,7 @@ def begun() -> Any:
     """Records of a blank part that has just been calibrated and started once more."""
     records = started(None)[0]
     records.commit_calibration(firmware("calibration").Calibration("bench-01"), 9_557, 0)
+    records.ledger.close(records.cascade, 9_557, 0)
     return records
 
 

@@ -110,6 +110,7 @@ def programmed_image(config: PumpConfig, rx: Prescription | None, start: datetim
     day = civil.day_number(start.year, start.month, start.day)
     second = start.hour * 3600 + start.minute * 60 + start.second
     records.commit_calibration(calibration(config), day, second)
+    records.ledger.close(records.cascade, day, second)
     if rx is not None:
         made = device_prescription(rx)
         made.validate(records.calibration)

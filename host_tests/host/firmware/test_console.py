@@ -246,3 +246,35 @@ def test_a_line_of_which_a_bit_changes_in_ram_before_its_end_is_not_run():
             assert rig.verbs.ran == []
             rig.type(b"status\r")
             assert rig.verbs.ran == [["status"]]
+
+
+@pytest.mark.requirement("F12", "R18")
+def test_nor_one_of_which_a_bit_changes_while_what_it_needs_is_loaded():
+    line = b"calibrate set pl_per_step 25000"
+    for place in range(len(line)):
+        for bit in range(8):
+            rig = Rig()
+            loading = [True, True]
+            rig.verbs.prepare = lambda verb, left=loading: bool(left) and left.pop()  # pyright: ignore
+            rig.board.input += line + b"\r"
+            rig.console.work(True)
+            waiting = rig.console._command
+            assert waiting == line
+            rig.console._command = waiting[:place] + bytes([waiting[place] ^ 1 << bit]) + waiting[place + 1 :]
+            assert b"error: a bit of the line has changed" in rig.type(b"")
+            assert rig.verbs.ran == []
+            rig.type(b"status\r")
+            assert rig.verbs.ran == [["status"]]
+
+
+@pytest.mark.requirement("F12", "R18")
+@pytest.mark.parametrize("bit", range(7))
+def test_no_bit_of_the_length_of_a_line_ends_a_run(bit: int):
+    for typed in (0, 3, 60, MAX_LINE):
+        rig = Rig()
+        rig.type(b"x" * typed)
+        rig.console._length ^= 1 << bit
+        rig.type(b"status\r\r")
+        rig.verbs.ran.clear()
+        rig.type(b"status\r")
+        assert rig.verbs.ran == [["status"]]

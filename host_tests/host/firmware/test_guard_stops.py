@@ -161,3 +161,26 @@ def test_a_stop_may_end_five_seconds_early_and_is_overdue_after_a_minute(
     day, second = divmod(evidence.paused_until + late, 86_400)
     assert evidence.pause_may_end(day, second) == may_end
     assert evidence.pause_is_overdue(day, second) == overdue
+
+
+@pytest.mark.requirement("F11", "R03", "R19")
+@pytest.mark.parametrize(
+    ("rate", "size", "within_s"),
+    [
+        ("28.8 mL/day", 25_000, 50),
+        ("480 uL/day", 25_000, 60),
+        ("6 uL/day", 25_000, 420),
+        ("6 uL/day", 1_000_000, 14_500),
+    ],
+)
+def test_a_generator_that_takes_no_word_any_more_is_found_with_the_first_steps_that_wait(
+    rate: str, size: int, within_s: int
+):
+    """Nothing flows, and no pulse is missing, as none was commanded."""
+    pump = Pump({"basal": rate}, pl_per_step=size).start().run(20)
+    pump.board.train.idle = lambda: False
+    steps = pump.run(2).steps
+    pump.run(within_s)
+    assert pump.steps == steps
+    assert pump.trips == ["silent"]
+    assert "guard" in pump.active

@@ -127,7 +127,7 @@ def test_pulses_of_an_older_calibration_are_counted_and_are_no_flow():
     shown = [0]
     pulses = Pulses(SimpleNamespace(read=lambda: shown[0]))
     pulses.begin(100)
-    assert pulses.check(110) == 0
+    assert pulses.check(110, 0) == 0
     pulses.rescale(1_000)
     flows = []
     for more in (4, 4, 4, 4):
@@ -137,7 +137,7 @@ def test_pulses_of_an_older_calibration_are_counted_and_are_no_flow():
         flows.append(pulses.newest)
     assert flows == [0, 0, 2, 4]
     assert pulses.made == 1_000 - 10 + 16
-    assert pulses.check(1_010) == CHECK["pulses"]
+    assert pulses.check(1_010, 0) == CHECK["pulses"]
 
 
 @pytest.mark.requirement("F11")
@@ -145,19 +145,19 @@ def test_after_another_calibration_the_ledger_s_new_scale_holds():
     shown = [0]
     pulses = Pulses(SimpleNamespace(read=lambda: shown[0]))
     pulses.begin(100)
-    assert pulses.check(110) == 0
+    assert pulses.check(110, 0) == 0
     pulses.rescale(1_000)
     assert (pulses.made, pulses.commanded, pulses.newest) == (990, 1_000, 0)
     shown[0] = 10
     pulses.look()
     assert pulses.take()
-    assert pulses.check(1_005) == 0
+    assert pulses.check(1_005, 0) == 0
     assert pulses.made == 1_000
     pulses.begin(1_000)
     pulses.look()
     assert pulses.take()
     assert pulses.newest == 0
-    assert pulses.check(1_001) == 0
+    assert pulses.check(1_001, 0) == 0
 
 
 @pytest.mark.requirement("F11", "R18")
@@ -240,3 +240,34 @@ def test_whoever_speaks_to_a_guard_that_has_changed_by_itself_hears_of_it():
         values: dict[str, tuple[Any, ...]] = {"permit": (True,), "begins": (record,), "move": (1, 2, 0)}
         getattr(pump.guard, act)(*values[act])
         assert pump.trips == ["self"]
+
+
+@pytest.mark.requirement("F11", "R19")
+def test_steps_that_are_due_must_be_commanded_within_thirty_frames():
+    """Whether they stay due, or are given up and due again."""
+    for pending in ([1], [1, 2, 0], [20, 40, 0]):
+        pulses = Pulses(SimpleNamespace(read=lambda: 0))
+        pulses.begin(100)
+        found = [pulses.check(100, pending[frame % len(pending)]) for frame in range(60)]
+        waits = [frame for frame in range(60) if pending[frame % len(pending)]]
+        first = waits[30]
+        assert found[:first] == [0] * first
+        assert found[first] == CHECK["silent"]
+    pulses = Pulses(SimpleNamespace(read=lambda: 0))
+    pulses.begin(100)
+    for steps in range(100):  # one is commanded every 30 frames
+        pulses.made = pulses.commanded
+        assert pulses.check(101 + steps, 1) == 0
+        for _ in range(30):
+            assert pulses.check(101 + steps, 1) == 0
+            pulses.made = pulses.commanded
+    for _ in range(600):
+        assert pulses.check(200, 0) == 0
+
+
+@pytest.mark.requirement("F11", "R18")
+def test_every_bit_of_the_frames_in_which_steps_waited_is_in_the_sum():
+    pulses = Pulses(SimpleNamespace(read=lambda: 0))
+    before = pulses.sum()
+    pulses.check(0, 1)
+    assert pulses.sum() == before + 1

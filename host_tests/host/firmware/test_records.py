@@ -53,6 +53,12 @@ def records_on(eeprom: MemoryEeprom, board: bytes = BOARD) -> Records:
     return Records(eeprom, [0, 0, 0, 0], board)
 
 
+def calibrate(records: Any, second: int) -> None:
+    """A first calibration, acknowledged as the pump does it."""
+    records.commit_calibration(Calibration(), DAY, second)
+    records.ledger.close(records.cascade, DAY, second)
+
+
 def start(image: bytes, board: bytes = BOARD) -> tuple[Any, list[int]]:
     records = records_on(MemoryEeprom(image), board)
     return records, records.load()
@@ -180,7 +186,7 @@ def test_the_eeprom_of_another_pump_is_told_and_doses_nothing():
     records = records_on(eeprom, OTHER_BOARD)
     assert records.load() == [alarms.OTHER_PUMP]
     assert (records.calibration, records.prescription) == (None, None)
-    records.commit_calibration(Calibration(), DAY, 50)
+    calibrate(records, 50)
     again = records_on(eeprom, OTHER_BOARD)
     assert again.load() == []
     assert again.calibration is not None
@@ -212,14 +218,14 @@ def test_a_first_calibration_that_is_cut_leaves_a_pump_without_one_and_without_a
     """Nobody was told that it has one. The order, given again, does it."""
     random = Random(seed)
     whole = CuttingEeprom()
-    records_on(whole).commit_calibration(Calibration(), DAY, 1)
+    calibrate(records_on(whole), 1)
     eeprom = CuttingEeprom()
     records = records_on(eeprom)
     assert records.load() == []
     eeprom.cut_at = eeprom.writes + random.randrange(whole.writes)
     eeprom.tear = lambda old, new: torn(model, old, new, random.randrange(PAGE + 1), random)
     with pytest.raises(Cut):
-        records.commit_calibration(Calibration(), DAY, 1)
+        calibrate(records, 1)
     after = MemoryEeprom(bytes(eeprom.memory))
     again = records_on(after)
     assert again.load() == []
@@ -227,7 +233,7 @@ def test_a_first_calibration_that_is_cut_leaves_a_pump_without_one_and_without_a
     third = records_on(after)
     assert third.load() == []
     assert third.state() == again.state()
-    third.commit_calibration(Calibration(), DAY, 2)
+    calibrate(third, 2)
     last = records_on(after)
     assert last.load() == []
     assert last.calibration is not None

@@ -12,8 +12,10 @@ from functools import partial
 import pytest
 from pump_rig import Pump, S, prescription
 
+from firmware import layout
 from firmware.pages import CALIBRATION, COUNTERS, HEAD_SIZE, PAGE, PRESCRIPTION
 from thecal.bus_faults import BusFaults
+from thecal.models import ds3231
 from thecal.scenario_event_types import I2cFault
 
 MS = 1_000_000
@@ -178,6 +180,63 @@ def test_a_cut_at_any_millisecond_of_a_clock_set_ends_no_timed_stop():
         pump.close()
 
 
+def cut_behind(pump: Pump, register: int) -> None:
+    """The power fails half a byte behind the one that sets a register of the RTC, in the burst that begins with the
+    seconds."""
+    part = pump.bench.rtc
+    write, cuts = part._write, []
+
+    def written(at: int, value: int, now: int) -> None:
+        write(at, value, now)
+        burst.append(at)
+        if at == register and ds3231.SECONDS in burst and not cuts:
+            cuts.append(now)
+            pump.twin.at(now + 11_000, partial(pump.twin.power_cut, S))
+
+    burst: list[int] = []
+    part._write = written  # pyright: ignore[reportAttributeAccessIssue]
+
+
+BACK = b"clock set 2026-03-01T23:55:00\r"  # over an hour, a day and a month
+
+
+@pytest.mark.requirement("F10", "I2", "R07")
+@pytest.mark.parametrize("register", range(ds3231.SECONDS, ds3231.MONTH + 1))
+def test_a_cut_at_any_byte_of_a_clock_set_back_ends_no_timed_stop_and_no_lockout(register: int):
+    """A new hour with the old date would be a clock that is ahead, and the next start would believe it."""
+    bolus = {"dose": "50 ug", "over": "10 min", "lockout": "4 h", "max_per_day": 2}
+    pump = Pump(prescription(basal="5 mL/day", patient_bolus=bolus))
+    assert pump.ask("dose", 1)[-1] == "ok"
+    pump.ask("clock", 1)
+    assert pump.ask("stop for 50 min")[-1] == "ok"
+    pump.run(60.2)
+    cut_behind(pump, register)
+    pump.type(BACK)
+    pump.run(20)
+    assert pump.steps_within(60) == 0
+    assert pump.ask("resume", 1)[-1] == "ok"
+    assert pump.ask("dose", 1)[-1].startswith("error")
+    # All but the last byte leave no time at all; with it, the clock is as it was set, and only its record is missing.
+    assert pump.status()["alarms"] == "rtc_lost,bolus_denied"
+    pump.close()
+
+
+@pytest.mark.requirement("F11", "R17")
+@pytest.mark.parametrize("silent_s", [1.5, 3, 4.5])
+def test_a_stop_that_ends_while_the_eeprom_is_silent_waits_until_it_is_told(silent_s: float):
+    """The guard looks its end up in the record, and would find the one of the clock that was set back."""
+    pump = Pump(prescription(basal="5 mL/day"))
+    pump.ask("clock", 1)
+    pump.ask("stop for 10 s")
+    pump.run(7.5)
+    BusFaults(pump.twin).begin(I2cFault(0, 0, "eeprom", round(silent_s * S)))
+    assert pump.ask("clock set 2026-03-01T12:00:10", 0.5)[-1] == "ok"
+    pump.run(12)
+    status = pump.status()
+    assert (status["state"], status["alarms"]) == ("dosing", "none")
+    pump.close()
+
+
 @pytest.mark.requirement("F11", "R17")
 @pytest.mark.parametrize("to", ["2026-03-01T12:00:10", "2026-03-02T12:00:10", "2025-03-01T12:00:10"])
 def test_a_clock_set_in_the_very_second_in_which_a_timed_stop_ends_is_no_fault(to: str):
@@ -215,6 +274,57 @@ def test_no_calibration_makes_a_bridge_flow_faster_than_it_was_confirmed():
     pump.close()
 
 
+CALIBRATION_VALUES = {
+    "pl_per_step": 25_000,
+    "steps_per_index": 20,
+    "reservoir_nl": 100_000_000,
+    "low_reservoir_nl": 2_000_000,
+    "tubing_nl": 140_000,
+    "catheter_mm": 800,
+    "catheter_pl_per_mm": 220_000,
+    "min_rate": 6_000,
+    "max_rate": 28_800_000,
+    "battery_mah": 0,
+    "eri_to_eos_s": 7_776_000,
+    "serial": "bench-01",
+}
+
+
+def staged_anew(pump: Pump, **values: int) -> None:
+    """Every value of a calibration."""
+    for name, value in {**CALIBRATION_VALUES, **values}.items():
+        assert pump.ask(f"calibrate set {name} {value}", 1)[-1] == "ok"
+
+
+def calibration_rots(pump: Pump) -> None:
+    memory = pump.bench.eeprom.memory
+    for slot in range(layout.CALIBRATION_SLOTS):
+        at = (layout.CALIBRATION_FIRST + slot * layout.CALIBRATION_PAGES) * PAGE
+        if memory[at + _KIND] == CALIBRATION:
+            memory[at + 20] ^= 1
+    cut(pump)
+    assert "calibration_damaged" in pump.status()["alarms"]
+
+
+@pytest.mark.requirement("F7", "R10")
+def test_nor_does_a_calibration_that_takes_the_place_of_a_damaged_one():
+    pump = Pump(prescription(**ZICONOTIDE, basal="150 uL/day"))
+    pump.run(60)
+    digest = pump.confirmed(prescription(drug="saline", concentration=None, basal="1.4 mL/day"))
+    assert pump.ask("program commit " + digest, 1.5)[-1] == "ok"
+    pump.ask("stop")
+    calibration_rots(pump)
+    staged_anew(pump, min_rate=1_400_000)
+    assert pump.ask("calibrate commit", 4)[-1] == "ok"
+    for _ in range(2):
+        assert "prescription_damaged" in pump.status()["alarms"]
+        pump.ask("clear", 1)
+        assert pump.ask("resume", 1)[-1].startswith("error")
+        assert pump.steps_within(600) == 0
+        cut(pump)  # the next start judges it alike
+    pump.close()
+
+
 @pytest.mark.requirement("F5", "R10")
 @pytest.mark.parametrize("over", [False, True])
 def test_no_calibration_makes_a_drug_flow_beyond_its_limits_after_a_trial(over: bool):
@@ -230,4 +340,43 @@ def test_no_calibration_makes_a_drug_flow_beyond_its_limits_after_a_trial(over: 
     pump.ask("calibrate set min_rate 1400000")
     answer = pump.ask("calibrate commit", 1)[-1]
     assert answer.startswith("error: calibration.min_rate, after the trial")
+    calibration_rots(pump)
+    staged_anew(pump, min_rate=1_400_000)
+    assert pump.ask("calibrate commit", 4)[-1] == "ok"
+    assert "prescription_damaged" in pump.status()["alarms"]
+    pump.ask("clear", 1)
+    assert pump.ask("resume", 1)[-1].startswith("error")
+    pump.close()
+
+
+@pytest.mark.requirement("F10", "I4", "I5")
+@pytest.mark.parametrize("late_ms", [0, 6.2, 7, 8, 10, 12, 14, 16, 18, 20])
+def test_a_first_calibration_is_in_force_if_the_pump_says_so_and_only_then(late_ms: float):
+    """Its own record may be taken, and the ledger's behind it refused."""
+    pump = Pump(programmed=False)
+    staged_anew(pump)
+    outage(pump, CALIBRATION, late_ms, 60)
+    told = pump.ask("calibrate commit", 4)[-1] == "ok"
+    pump.run(2)
+    for _ in range(2):
+        pump.run(2)
+        shown = pump.ask("calibrate show", 1)[0]
+        assert shown.startswith("calibration: version" if told else "calibration: none"), shown
+        assert pump.status()["alarms"] == "none"
+        cut(pump)
+    pump.close()
+
+
+@pytest.mark.requirement("F11", "R18")
+def test_two_outages_that_lie_apart_are_no_dead_eeprom_and_one_that_ends_can_be_cleared():
+    pump = Pump(programmed=False)
+    for silent_ms in (1_500, 1_500, 9_000):
+        staged_anew(pump)
+        outage(pump, CALIBRATION, 0, silent_ms)
+        assert pump.ask("calibrate commit", 4)[-1].startswith("error")
+        pump.run(4)
+        assert pump.status()["alarms"] == ("none" if silent_ms < 5_000 else "eeprom_dead")
+        pump.run(600)
+    assert pump.ask("clear", 1)[-1] == "ok"
+    assert pump.status()["alarms"] == "none"
     pump.close()

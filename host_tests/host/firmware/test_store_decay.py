@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ from store_rig import (
 
 from firmware import pages
 from firmware.pages import CALIBRATION, PAGE, PRESCRIPTION
-from firmware.store import DAMAGED, GOOD, NONE, OTHER_FORMAT
+from firmware.store import DAMAGED, GOOD, NONE, OTHER_FORMAT, Store
 from thecal.models.tears import MODELS, torn
 from thecal.programming import MemoryEeprom
 
@@ -317,3 +318,48 @@ def test_no_bit_of_what_is_in_doubt_makes_the_record_in_force_void():
         store.withdraw()
         assert store.doubtful == 0
         assert loaded(bytes(eeprom.memory))[:2] == (GOOD, b"b" * 100)
+
+
+@pytest.mark.requirement("I4", "R18")
+def test_nor_one_that_was_replaced():
+    image = committed(b"a" * 100, b"b" * 100, b"c" * 100)
+    for bit in range(30):
+        eeprom = MemoryEeprom(image)
+        store = store_on(eeprom)
+        store.load()
+        store.doubtful ^= 1 << bit
+        store.withdraw()
+        assert bytes(eeprom.memory) == image
+
+
+@pytest.mark.requirement("F4", "R18")
+def test_no_want_of_memory_takes_back_a_commit_that_the_part_has_taken(monkeypatch: pytest.MonkeyPatch):
+    """Nor does one before it leave a record that comes into force later."""
+    image = committed(b"a" * 100, b"b" * 100)
+    taken = refused = 0
+    for name in ("_write", "_void", "_supersede", "_mark", "_load_page"):
+        for before in (True, False):
+            store = store_on(MemoryEeprom(image))
+            store.load()
+            whole = getattr(Store, name)
+
+            def without(self: Store, *args: int, whole: Any = whole, before: bool = before) -> None:
+                if not before:
+                    whole(self, *args)
+                raise MemoryError
+
+            with monkeypatch.context() as short:
+                short.setattr(Store, name, without)
+                try:
+                    store.commit(b"c" * 100)
+                    told = b"c" * 100
+                    taken += 1
+                except MemoryError:
+                    told = b"b" * 100
+                    refused += 1
+            if name != "_write" or before:  # a record that is whole by then
+                assert store.payload == told
+                store.withdraw()
+                assert loaded(bytes(store._eeprom.memory))[:2] == (GOOD, told), (name, before)
+    assert taken
+    assert refused

@@ -93,6 +93,7 @@ class Journal(Starts):
         def commit() -> None:
             self.records.commit_calibration(values, self.day, self.second)
             if first:
+                self.ledger.close(self.cascade, self.day, self.second)
                 truth.totals = truth.maybe[-1]
                 truth.counters.set(self.records.counters.values())
             truth.calibration.set(packed)

@@ -108,6 +108,7 @@ class Life:
         self._log: Any = None
         self._load()
         self._records.commit_calibration(firmware("calibration").Calibration(), 9_557, 0)
+        self._records.ledger.close(self._records.cascade, 9_557, 0)
         self._commit()
         self._records.ledger.state = RUNNING
         self._reserve()
