@@ -98,6 +98,33 @@ def test_no_reset_keeps_a_silence() -> None:
         assert [hz for _, hz in sounds[:3]] == [1_000, 1_500, 1_000]
 
 
+# -- after a reset ------------------------------------------------------------------------------------------------
+
+# Of what they rest on a start has read nothing yet.
+UNREAD = {"reservoir_empty", "end_of_service", "battery_depleted", "over_temperature"}
+
+
+@pytest.mark.requirement("F11", "I8", "R36", "R37")
+@pytest.mark.parametrize("code", [*(code for code in STOPS if code != "eeprom_dead"), "alarm_repeated"])
+def test_after_a_reset_what_has_not_been_read_yet_cannot_be_cleared(code: str) -> None:
+    """docs/CONSOLE.md: the cause of four alarms is there until something says otherwise, those of the others count as
+    gone until they are found again. Here none is there in truth."""
+    pump = setting("continuous", "running", "none").copy()
+    Cause(CAUSES[code].number).come(pump)
+    pump.run(3)
+    again = Pump(TestBoard(pump.board.off()), code)
+    again.app.start()
+    again.run(1.5)
+    assert code in again.active()
+    if code == "alarm_repeated":
+        assert again.say("clear repeated") == []
+    elif code in UNREAD:
+        assert f"stays: {code}" in again.say("clear")
+        CAUSES[code].go(again)
+    again.say("clear")
+    assert code not in again.active()
+
+
 # -- the same one three times -------------------------------------------------------------------------------------
 
 

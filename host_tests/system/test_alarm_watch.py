@@ -120,6 +120,23 @@ def test_an_alarm_during_an_operators_stop(before: str) -> None:
     assert pump.active() == ({"stopped_48h"} if before == "stopped" else set())
 
 
+@pytest.mark.requirement("F11", "F10", "R34")
+@pytest.mark.parametrize("off_h", [47, 50])
+def test_the_48_hours_of_an_operators_stop_run_on_while_the_power_is_cut(off_h: int) -> None:
+    """By local time: the alarm comes 48 h after `stop`, or with the start if they have passed by then."""
+    events = (
+        {"at": "30 s", "do": "command", "line": "stop"},
+        {"at": "1 h", "do": "power_cut", "for": f"{off_h} h"},
+    )
+    result = on_twin(scenario(continuous("6 uL/day"), f"{off_h + 1.3:.1f} h", *events))
+    (raised,) = [event.t_ns / S for event in result.events if event.details.get("alarm") == "stopped_48h"]
+    due = 30 + 48 * 3_600
+    back = (1 + off_h) * 3_600
+    assert max(due, back) <= raised <= max(due, back) + 5  # a start takes up to 2.7 s
+    assert result.summary.alarms_active == ["stopped_48h"]
+    assert result.summary.state == "stopped"
+
+
 # -- what falls short ---------------------------------------------------------------------------------------------
 
 

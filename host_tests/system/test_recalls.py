@@ -16,6 +16,9 @@ from recall_rig import BIG, RATE, STEP_NL, codes, delivered, raised, say
 from support import S, check_exact, continuous, flex, on_twin, scenario
 
 from firmware.library import DRUGS
+from thecal.scenario import Scenario
+from thecal.sim import Result, make_bench, simulate
+from thecal.twin.twin import Twin
 
 # -- the motor stands still -----------------------------------------------------------------------------------
 
@@ -206,15 +209,42 @@ def test_alaris_2020_a_delay_ends_when_it_was_to_end(seconds: int):
         ["calibrate set tubing_nl 1", "log 1000"],
         ["log 1000", "status"],
         ["trial", "bridge", "prime show"],
+        [],
     ],
 )
-def test_synchromed_mri_a_session_that_is_left_open_while_an_alarm_sounds_suspends_nothing(lines: list[str]):
+@pytest.mark.parametrize(
+    ("alarm", "pump", "cause"),
+    [
+        ("low_reservoir", {"reservoir": "2 mL", "low_reservoir": "1.99 mL"}, []),
+        ("rtc_lost", BIG, [{"at": "60 s", "do": "rtc_stop"}]),  # of high priority; the lowest rate is the only one
+    ],
+)
+def test_synchromed_mri_a_session_that_is_left_open_while_an_alarm_sounds_suspends_nothing(
+    alarm: str, pump: dict[str, str], cause: list[dict[str, Any]], lines: list[str]
+):
     """SynchroMed II after MRI (tga.gov.au): interference put the pump into its telemetry mode while an alarm
-    sounded, and infusion did not go on until somebody interrogated it. Here no session stops the dose."""
-    pump = {"reservoir": "2 mL", "low_reservoir": "1.99 mL"}  # an alarm from the first minutes on
-    plain = on_twin(scenario(RATE, "10 min", pump=pump))
-    typed = [say(f"{240 + n} s", line) for n, line in enumerate(lines)]
-    noise = {"at": "250 s", "do": "console_flood", "for": "0.5 s"}
-    result = on_twin(scenario(RATE, "10 min", *typed, noise, pump=pump))
-    assert "low_reservoir" in result.summary.alarms_active
+    sounded, and infusion did not go on until somebody interrogated it. Here no session stops the dose: neither lines
+    nor noise, typed while the buzzer sounds for the alarm."""
+    plain, begin_s, end_s = _first_tones(scenario(RATE, "10 min", *cause, pump=pump))
+    assert begin_s - raised(plain)[alarm] < 1
+    tenth_s = (end_s - begin_s) / 10
+    typed = [say(f"{begin_s + (1 + n) * tenth_s:.3f} s", line) for n, line in enumerate(lines)]
+    noise = {"at": f"{begin_s + 5 * tenth_s:.3f} s", "do": "console_flood", "for": f"{4 * tenth_s:.3f} s"}
+    result, *tones = _first_tones(scenario(RATE, "10 min", *cause, *typed, noise, pump=pump))
+    assert tones == [begin_s, end_s]
+    assert result.refusals == []
+    assert alarm in result.summary.alarms_active
+    assert result.summary.state == "dosing"
     assert result.step_times_ns == plain.step_times_ns
+
+
+def _first_tones(plan: Scenario) -> tuple[Result, float, float]:
+    """What comes of it, and from when to when, s, the buzzer first sounds."""
+    twin = Twin(make_bench(plan), plan.seed)
+    try:
+        result = simulate(plan, twin)
+    finally:
+        twin.close()
+    (begin_ns, _), *_ = sounds = twin.bench.signals.sounds
+    end_ns = next(t_ns for t_ns, hz in sounds if not hz)
+    return result, begin_ns / S, end_ns / S
