@@ -11,6 +11,7 @@ from thecal.faults.excess import FOUND_US, Trains, excess_pl, too_much, usual_pl
 from thecal.faults.follow_up import lasting_error
 from thecal.faults.life import Life
 from thecal.faults.pump import Seen
+from thecal.faults.reactions import disobeyed
 from thecal.faults.standing import fault_of_an_alarm
 from thecal.powercut.snapshot import S, module
 from thecal.powercut.train import steps_by
@@ -58,7 +59,7 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = noth
     new = seen.alarms & ~reference.alarms
     notes = sorted((seen.faults - reference.faults).keys())
     resets = max(0, len(seen.resets) - len(reference.resets))  # a first start proves the watchdog by one
-    unsafe = too_much(life, seen, most) or _runs_again(life, seen)
+    unsafe = too_much(life, seen, most) or disobeyed(life, seen, most) or _runs_again(life, seen)
     if not unsafe and most is not presses:
         unsafe = lasting_error(life, reference, seen)
     unsafe = unsafe or silent(life, reference, seen, must) or fault_of_an_alarm(life, seen)
