@@ -158,6 +158,18 @@ def test_a_slow_pump_without_a_clock_that_believes_in_a_higher_rate_is_followed(
     assert judged(life, seen).kind == verdict.UNSAFE
 
 
+def test_a_pump_that_has_stopped_is_not_followed_for_a_lost_clock() -> None:
+    def plan(run: Run) -> None:
+        lose_clock(run)
+        run.at(150 * S, lambda board: setattr(board.bench, "diag", True))
+
+    life = flex(60_000, 30_000)
+    seen = seen_of(life, plan)
+    assert seen.watch[-1][1] >> ALARMS.RTC_LOST & 1
+    assert seen.end_us < LONGER_S * S
+    assert judged(life, seen).kind == verdict.DETECTED
+
+
 # -- no bolus begins ----------------------------------------------------------------------------------------------
 
 

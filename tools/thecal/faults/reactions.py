@@ -10,7 +10,7 @@ from thecal.faults.disclosed import Steps, nothing, presses
 from thecal.faults.excess import too_much
 from thecal.faults.life import Life
 from thecal.faults.pump import Seen
-from thecal.faults.standing import lowering, sparing, stretches
+from thecal.faults.standing import lowering, sparing, stopping, stretches
 from thecal.powercut.snapshot import S
 
 _OBEYS_US = 2 * S  # from an alarm to the last step of what was demanded before: the second in progress, and its train
@@ -46,5 +46,6 @@ def _lowered(life: Life) -> Life:
 
 
 def is_too_high(life: Life, seen: Seen) -> bool:
-    """Whether the pump believes in a higher rate at the end than the alarm that is active then leaves."""
-    return bool(seen.watch and seen.watch[-1][1] & lowering() and seen.rate > life.lowest())
+    """Whether the pump believes in a higher rate at the end than the alarm that is active then leaves, and gives it."""
+    active = seen.watch[-1][1] if seen.watch else 0
+    return bool(active & lowering() and not active & stopping() and seen.rate > life.lowest())
