@@ -6,6 +6,7 @@ from thecal.faults import disclosed
 from thecal.faults.life import LENGTH_S, Life
 from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Seen
+from thecal.faults.reactions import is_too_high
 from thecal.faults.standing import is_told
 from thecal.powercut.snapshot import S
 from thecal.powercut.train import steps_by
@@ -21,10 +22,12 @@ _DAY_S = 86_400
 def until_s(known: Known, planned: Planned, seen: Seen) -> int:
     """For how long in all the pump is to be led, s; 0: what was seen is enough."""
     so_far = seen.end_us // S
-    if so_far < LONGER_S and _is_ahead(known, seen):
+    if so_far < LONGER_S and (_is_ahead(known, seen) or is_too_high(known.life, seen)):
         return LONGER_S
     if so_far < planned.needs_s:
         return planned.needs_s
+    if so_far >= LONGER_S and is_too_high(known.life, seen):
+        return _slow_s(known.life)
     if so_far >= LONGER_S and planned.most is not disclosed.presses and _is_ahead(known, seen):
         return _slow_s(known.life)
     return 0

@@ -57,8 +57,7 @@ class Life:
         """
         rates = self.rates if heard or self.kind not in STOPS else self.rates[:1]
         if lost and self.kind == "flex":
-            lowest = min(rate for _, rate in rates if rate)
-            rates = [(since, max(rate, lowest)) for since, rate in rates]
+            rates = [(since, max(rate, self.lowest())) for since, rate in rates]
         boluses = [(_later(order, begun), seconds, dose) for order, seconds, dose in self.boluses]
         for order in self.orders:
             if any(order[0] <= at <= order[0] + _ANSWER_US for at in begun) and (
@@ -66,6 +65,10 @@ class Life:
             ):
                 boluses.append(order)
         return replace(self, rates=rates, boluses=boluses)
+
+    def lowest(self) -> int:
+        """The lowest programmed rate above 0; 0 if there is none."""
+        return min((rate for _, rate in self.rates if rate), default=0)
 
     def stretches_of_a_stop(self) -> list[tuple[int, int]]:
         """(from, to) of each in which the pump is stopped and must not run again; of a life as it went."""

@@ -47,8 +47,23 @@ def high() -> int:
 @cache
 def stopping() -> int:
     """Mask of those that stop delivery."""
-    alarms = module("alarms")
-    return sum(1 << number for number, row in enumerate(alarms.TABLE) if row[2] == alarms.STOP)
+    return _reacting(module("alarms").STOP)
+
+
+@cache
+def lowering() -> int:
+    """Mask of those that leave the lowest rate only."""
+    return _reacting(module("alarms").LOWEST)
+
+
+@cache
+def sparing() -> int:
+    """Mask of those in which no bolus begins."""
+    return _reacting(module("alarms").NO_BOLUS)
+
+
+def _reacting(reaction: int) -> int:
+    return sum(1 << number for number, row in enumerate(module("alarms").TABLE) if row[2] == reaction)
 
 
 def is_told(reference: Seen, seen: Seen) -> bool:
