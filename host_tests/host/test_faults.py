@@ -123,12 +123,14 @@ def test_a_silent_pump_and_a_pump_that_gives_too_much_are_both_unsafe(monkeypatc
     assert found.excess_pl > 0
 
 
-def test_without_the_alarm_of_a_dead_eeprom_its_death_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_alarms_of_a_dead_eeprom_its_death_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
     def die(run: Run) -> None:
         run.at(30 * S, lambda board: setattr(board.bench, "eeprom_until_us", 1 << 60))
 
     assert struck(die).kind == verdict.DETECTED
     monkeypatch.setattr(firmware("app").App, "_write_failed", lambda self: None)
+    assert struck(die).kind == verdict.DETECTED  # by the guard, half a minute after the first step that is due
+    monkeypatch.setattr(firmware("guard_tick"), "_STUCK_FRAMES", 1 << 30)
     assert struck(die).kind == verdict.UNSAFE
 
 
