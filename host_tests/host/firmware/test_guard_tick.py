@@ -261,8 +261,11 @@ def test_steps_that_are_due_must_be_commanded_within_thirty_frames():
         for _ in range(30):
             assert pulses.check(101 + steps, 1) == 0
             pulses.made = pulses.commanded
-    for _ in range(600):
-        assert pulses.check(200, 0) == 0
+    for frame in range(32):
+        pulses.made = pulses.commanded
+        assert pulses.check(201, 1) == (0 if frame < 31 else CHECK["silent"])
+    pulses.begin(300)
+    assert [pulses.check(300, 0) for _ in range(600)] == [0] * 600
 
 
 @pytest.mark.requirement("F11", "R18")
