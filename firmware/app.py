@@ -267,7 +267,7 @@ class App:
         self.must_record = True  # which also tells that the EEPROM answers again
         try:
             self.records.withdraw()
-        except OSError:
+        except (OSError, MemoryError):
             self._write_failed()
             return
         self._written()

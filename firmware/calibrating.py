@@ -79,6 +79,8 @@ class Calibrating:
         if app.records.prescription is not None:
             if app.ledger.state in (ledger.RUNNING, ledger.PAUSED):  # a timed stop ends by itself
                 raise ValueError("calibrate commit: `stop` comes first")
+            if app.courses.unsaved is app.records.prescription:  # a start would still judge what its record says
+                raise ValueError("calibrate commit: the end of a bridge or trial is stored first, within 2 min")
             app.records.prescription.validate(values)
         app.ledger.alarms = app.alarms.latched()
         before = app.records.prescription
@@ -92,6 +94,8 @@ class Calibrating:
         app.alarms.gone(alarms.LEDGER_DAMAGED)  # if there was none, a new one has begun
         app.alarms.gone(alarms.EEPROM_FORMAT)
         app.alarms.gone(alarms.OTHER_PUMP)
+        if app.records.prescription is not None:  # by another calibration it was none
+            app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
         for alarm in found:
             app.alarms.raise_(alarm)
         app.must_record = True

@@ -91,7 +91,7 @@ class Console:
             self.forget_line()
         elif byte in _BACKSPACE:
             if self._length and self._bad is None:
-                self._length -= 1
+                self._length = min(self._length, MAX_LINE) - 1
                 self._sum -= self._line[self._length]
                 self._put(b"\b \b")
         elif self._bad is not None:

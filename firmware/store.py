@@ -164,6 +164,7 @@ class Store:
             slot = (old + ahead) % self._slots
             last = self.sequence if newer(self.sequence, self._given) else self._given
             self._given = following(last)
+            found = _IN_FORCE, self._given  # once it is written, nothing may fail for want of memory
             try:
                 self._write(slot, record)
             except OSError as error:
@@ -171,7 +172,7 @@ class Store:
                 continue
             self._slot = slot
             self.sequence = self._given
-            self._found[slot] = _IN_FORCE, self.sequence
+            self._found[slot] = found
             was_good = self.condition == GOOD
             self.condition = GOOD
             self.payload = payload

@@ -96,8 +96,10 @@ class TrialOrders:
         if payload is not None:
             yield "before the trial: found, and checked once more"
             try:
-                found = prescription.unpack(payload, self._app.records.calibration)
-                found.course = Course()
+                before = prescription.parse(payload)
+                before.course = Course()
+                before.validate(self._app.records.calibration)
+                found = before
             except ValueError as error:
                 why = str(error)
         if found is None:

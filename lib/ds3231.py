@@ -93,7 +93,7 @@ class DS3231:
         _range("minute", minute, 0, 59)
         _range("second", second, 0, 59)
         # With the century bit the part counts on, and read() refuses it until the month, written last, takes it away.
-        self._write(bytes((_MONTH, _CENTURY | _bcd(month), _bcd(year - 2000))))
+        self._write(bytes((_MONTH, _CENTURY | _bcd(month))))
         # One burst, so that no second can pass between two registers.
         self._write(
             bytes(
@@ -104,10 +104,12 @@ class DS3231:
                     _bcd(hour),
                     weekday(year, month, day),
                     _bcd(day),
-                    _bcd(month),
+                    _CENTURY | _bcd(month),
+                    _bcd(year - 2000),
                 )
             )
         )
+        self._write(bytes((_MONTH, _bcd(month))))
         self._write(bytes((_CONTROL, _CONTROL_VALUE, _STATUS_VALUE)))
         if self.read() != wanted or self.stopped():
             raise RtcError("RTC: does not keep the time it is set to")

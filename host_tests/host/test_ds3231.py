@@ -149,6 +149,16 @@ def test_a_day_that_its_month_does_not_have_is_refused(year: int, month: int) ->
         rig.rtc.read()
 
 
+@pytest.mark.requirement("R49")
+def test_a_year_that_ends_while_the_clock_is_set_is_overwritten() -> None:
+    """Whichever byte of it is written when the second ends."""
+    for before_ns in range(0, 500_000, 5_000):
+        rig = Rig(datetime(2026, 12, 31, 23, 59, 59))
+        rig.clock.advance(S - before_ns)
+        rig.rtc.set(2026, 12, 31, 23, 59, 58)
+        assert rig.rtc.read() == (2026, 12, 31, 23, 59, 58)
+
+
 class CutRig(Rig):
     """As Rig; the power of the driver ends at clock.cut_ns, the part's does not."""
 
@@ -162,6 +172,7 @@ class CutRig(Rig):
 @given(times, times)
 @example(datetime(2026, 3, 2, 0, 1), datetime(2026, 3, 1, 23, 55))
 @example(datetime(2027, 1, 1), datetime(2026, 12, 31, 23, 59, 59))
+@example(datetime(2026, 12, 31, 23, 59, 59), datetime(2027, 1, 1))
 def test_a_cut_while_the_clock_is_set_leaves_no_mixture_of_two_times(before: datetime, wanted: datetime) -> None:
     """One that is ahead would end lockouts and timed stops at the next start."""
     rig = CutRig(before)
@@ -191,9 +202,9 @@ def test_setting_restarts_the_second(phase_ns: int) -> None:
     rig.clock.advance(phase_ns)
     began = rig.clock.time_ns
     rig.rtc.set(2026, 3, 2, 9, 0, 0)
-    # The second begins with the byte of the seconds register: START, address, pointer, month and year of a first
+    # The second begins with the byte of the seconds register: START, address, pointer and month of a first
     # transaction; START, address, pointer, seconds of the next.
-    edge = began + 2_500 + 4 * 22_500 + 2_500 + 3 * 22_500 + S
+    edge = began + 2_500 + 3 * 22_500 + 2_500 + 3 * 22_500 + S
     looked_ns = 2 * (2_500 + 22_500) + 22_500  # a reading is of its repeated START, with the address acknowledged
     rig.clock.time_ns = edge - looked_ns - 1
     assert rig.rtc.seconds() == 0

@@ -180,29 +180,27 @@ def test_a_cut_at_any_millisecond_of_a_clock_set_ends_no_timed_stop():
         pump.close()
 
 
-def cut_behind(pump: Pump, register: int) -> None:
-    """The power fails half a byte behind the one that sets a register of the RTC, in the burst that begins with the
-    seconds."""
+def cut_behind(pump: Pump, count: int) -> None:
+    """The power fails half a byte behind so many that set a register of the RTC, the seconds being the first."""
     part = pump.bench.rtc
-    write, cuts = part._write, []
+    write, written = part._write, []
 
-    def written(at: int, value: int, now: int) -> None:
+    def counted(at: int, value: int, now: int) -> None:
         write(at, value, now)
-        burst.append(at)
-        if at == register and ds3231.SECONDS in burst and not cuts:
-            cuts.append(now)
-            pump.twin.at(now + 11_000, partial(pump.twin.power_cut, S))
+        if written or at == ds3231.SECONDS:
+            written.append(at)
+            if len(written) == count:
+                pump.twin.at(now + 11_000, partial(pump.twin.power_cut, S))
 
-    burst: list[int] = []
-    part._write = written  # pyright: ignore[reportAttributeAccessIssue]
+    part._write = counted  # pyright: ignore[reportAttributeAccessIssue]
 
 
 BACK = b"clock set 2026-03-01T23:55:00\r"  # over an hour, a day and a month
 
 
 @pytest.mark.requirement("F10", "I2", "R07")
-@pytest.mark.parametrize("register", range(ds3231.SECONDS, ds3231.MONTH + 1))
-def test_a_cut_at_any_byte_of_a_clock_set_back_ends_no_timed_stop_and_no_lockout(register: int):
+@pytest.mark.parametrize("count", range(1, 9))
+def test_a_cut_at_any_byte_of_a_clock_set_back_ends_no_timed_stop_and_no_lockout(count: int):
     """A new hour with the old date would be a clock that is ahead, and the next start would believe it."""
     bolus = {"dose": "50 ug", "over": "10 min", "lockout": "4 h", "max_per_day": 2}
     pump = Pump(prescription(basal="5 mL/day", patient_bolus=bolus))
@@ -210,7 +208,7 @@ def test_a_cut_at_any_byte_of_a_clock_set_back_ends_no_timed_stop_and_no_lockout
     pump.ask("clock", 1)
     assert pump.ask("stop for 50 min")[-1] == "ok"
     pump.run(60.2)
-    cut_behind(pump, register)
+    cut_behind(pump, count)
     pump.type(BACK)
     pump.run(20)
     assert pump.steps_within(60) == 0
@@ -322,6 +320,11 @@ def test_nor_does_a_calibration_that_takes_the_place_of_a_damaged_one():
         assert pump.ask("resume", 1)[-1].startswith("error")
         assert pump.steps_within(600) == 0
         cut(pump)  # the next start judges it alike
+    pump.ask("calibrate set min_rate 6000")
+    assert pump.ask("calibrate commit", 4)[-1] == "ok"
+    assert pump.ask("clear", 1) == ["ok"]
+    assert pump.ask("resume", 1)[-1] == "ok"
+    assert "bridge_left_nl" in pump.status()
     pump.close()
 
 
@@ -346,6 +349,50 @@ def test_no_calibration_makes_a_drug_flow_beyond_its_limits_after_a_trial(over: 
     assert "prescription_damaged" in pump.status()["alarms"]
     pump.ask("clear", 1)
     assert pump.ask("resume", 1)[-1].startswith("error")
+    pump.close()
+
+
+@pytest.mark.requirement("F4", "F7", "I5")
+def test_no_calibration_comes_between_the_end_of_a_bridge_and_its_record():
+    """The next start would find the bridge in the record, and the prescription not valid."""
+    pump = Pump(prescription(**ZICONOTIDE, basal="150 uL/day"), tubing_nl=1_000, catheter_mm=0)
+    pump.run(700)
+    digest = pump.confirmed(prescription(drug="saline", concentration=None, basal="1.4 mL/day"))
+    assert pump.ask("program commit " + digest, 1.5)[-1] == "ok"
+    while "bridge_left_nl" in pump.status():
+        pump.run(1)
+    pump.ask("stop")
+    pump.ask("calibrate set min_rate 1400000")
+    answer = pump.ask("calibrate commit", 1)[-1]
+    assert answer == "error: calibrate commit: the end of a bridge or trial is stored first, within 2 min"
+    pump.run(70)
+    pump.ask("calibrate set min_rate 1400000")
+    assert pump.ask("calibrate commit", 1)[-1] == "ok"
+    cut(pump)
+    assert pump.status()["alarms"] == "none"
+    assert pump.ask("resume", 1)[-1] == "ok"
+    assert pump.steps_within(60)
+    pump.close()
+
+
+@pytest.mark.requirement("F5", "F7")
+def test_what_was_before_a_trial_is_found_whatever_bridge_it_began_with():
+    saline = {"drug": "saline", "concentration": None}
+    pump = Pump(prescription(**ZICONOTIDE, basal="150 uL/day"), tubing_nl=1_000, catheter_mm=0)
+    pump.run(700)
+    digest = pump.confirmed(prescription(**saline, basal="1.4 mL/day"))
+    assert pump.ask("program commit " + digest, 1.5)[-1] == "ok"
+    pump.confirmed(prescription(**saline, basal="2 mL/day"))
+    assert pump.ask("trial start 2 d then stopped", 2)[-1] == "ok"
+    while "bridge_left_nl" in pump.status():
+        pump.run(1)
+    pump.run(90)
+    pump.ask("stop")
+    pump.ask("calibrate set min_rate 1400000")
+    assert pump.ask("calibrate commit", 1)[-1] == "ok"
+    answer = pump.ask("trial discard", 3)
+    assert answer[0] == "before the trial: found, and checked once more"
+    assert not any("mode stopped is staged" in line for line in answer)
     pump.close()
 
 

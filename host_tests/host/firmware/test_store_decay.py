@@ -363,3 +363,19 @@ def test_no_want_of_memory_takes_back_a_commit_that_the_part_has_taken(monkeypat
                 assert loaded(bytes(store._eeprom.memory))[:2] == (GOOD, told), (name, before)
     assert taken
     assert refused
+    for number in range(1, 5):  # pending, three parts: the part has taken the page when the memory is short
+        store = store_on(MemoryEeprom(image))
+        store.load()
+        write, writes = store._eeprom.write_page, []
+
+        def short_of_memory(page: int, data: bytes, write: Any = write, writes: Any = writes, at: int = number) -> None:
+            write(page, data)
+            writes.append(page)
+            if len(writes) == at:
+                raise MemoryError
+
+        store._eeprom.write_page = short_of_memory
+        with pytest.raises(MemoryError):
+            store.commit(b"c" * 100)
+        store.withdraw()
+        assert loaded(bytes(store._eeprom.memory))[:2] == (GOOD, b"b" * 100), number
