@@ -17,3 +17,14 @@ def test_no_fault_of_the_slice_on_the_board_is_unsafe_and_a_clock_that_is_lost_i
     assert [case.line() for case in cases if case.verdict.kind == "unsafe"] == []
     clock = [case.verdict.kind for case in cases if "the RTC" in case.what]
     assert clock == ["detected", "detected"]
+
+
+@pytest.mark.requirement("F11", "R17", "R37")
+def test_a_pin_that_is_held_reaches_the_firmware_and_a_counter_that_leaves_the_memory_is_a_hang() -> None:
+    """The emulated pads follow driver and button; and the emulator would go on where there is no memory."""
+    held = board.try_one(1, 5, 24)
+    assert held.what.endswith("GP7 held high")
+    assert held.verdict.kind == "detected"
+    lost = board.try_one(1, 2, 4)
+    assert lost.what.endswith("register r11, bit 22 flips")
+    assert lost.verdict.kind == "detected"

@@ -122,12 +122,18 @@ def _motor(rng: Random) -> Struck:
 
 
 def _pin(rng: Random) -> Struck:
-    """An input held at a level, again and again, against what drives it."""
+    """An input held at a level. The emulated pads of DIAG and DOSE follow the driver and the button, so it is these that
+    hold it; the rotor's is set again and again, against what drives it."""
     pin, level = rng.choice((pins.DIAG, pins.ROTOR, pins.DOSE)), rng.random() < 0.5
 
     def strike(board: EmulatedBoard) -> None:
-        board.chip.mcu.gpio[pin].set_input_value(level)
-        board.at(board.now_ns() + S // 10, lambda: strike(board))
+        if pin == pins.DIAG:
+            board.bench.motor.fault = level
+        elif pin == pins.DOSE:
+            board.bench.sensors.dose_button = not level
+        else:
+            board.chip.mcu.gpio[pin].set_input_value(level)
+            board.at(board.now_ns() + S // 10, lambda: strike(board))
 
     must = 1 << module("alarms").DRIVER_FAULT if pin == pins.DIAG and level else 0
     most = presses if pin == pins.DOSE else nothing
