@@ -122,8 +122,8 @@ def _motor(rng: Random) -> Struck:
 
 
 def _pin(rng: Random) -> Struck:
-    """An input held at a level. The emulated pads of DIAG and DOSE follow the driver and the button, so it is these that
-    hold it; the rotor's is set again and again, against what drives it."""
+    """An input held at a level. The emulated pads of DIAG and DOSE follow the driver and the button, so these hold it;
+    the rotor's is set again and again, against what drives it."""
     pin, level = rng.choice((pins.DIAG, pins.ROTOR, pins.DOSE)), rng.random() < 0.5
 
     def strike(board: EmulatedBoard) -> None:
