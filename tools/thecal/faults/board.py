@@ -186,7 +186,8 @@ class Branching:
         os._exit(0)
 
     def _with_steps(self, seen: Seen, end_ns: int) -> Seen:
-        times = self.target.bench.motor.step_times
+        # The ledger is read at the end; while the pump is asked for its status behind that, it goes on.
+        times = [t_ns for t_ns in self.target.bench.motor.step_times if t_ns <= end_ns]
         seen.trains = [(t_ns // 1_000, 1, 1) for t_ns in times]
         seen.steps = len(times)
         seen.end_us = end_ns // 1_000
