@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from firmware.pages import HEAD_SIZE, PAGE
+from thecal.bus_faults import BusFaults
 from thecal.models.bench import Bench, PumpConfig
 from thecal.prescription import RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
-from thecal.programming import confirmations, pack, programmed_image
+from thecal.programming import calibration, calibration_values, confirmations, pack, programmed_image
+from thecal.scenario_event_types import I2cFault
 from thecal.twin.twin import Twin
 
 START = datetime(2026, 3, 2)
 S = 1_000_000_000
+MS = 1_000_000
+KIND = 3  # offset in a page
 BASE = {"patient": "bench-07", "drug": "morphine", "concentration": "500 ug/mL", "mode": "continuous"}
 
 
@@ -81,6 +86,39 @@ class Pump:
         for line in confirmations(answer):
             assert self.ask(line)[-1] == "ok"
         return digest
+
+    def commit(self, rx: Any) -> None:
+        """Put a host prescription in force."""
+        assert self.ask("program commit " + self.confirmed(rx), 1.5)[-1] == "ok"
+
+    def stage_calibration(self, **changes: int) -> None:
+        """Stage every value of the calibration that it was made with, but for these."""
+        for name, value in calibration_values(calibration(self.bench.config)):
+            assert self.ask(f"calibrate set {name} {changes.get(name, value)}", 1)[-1] == "ok"
+
+    def cut(self) -> None:
+        """No power for two seconds; then it has started."""
+        self.twin.at(self.twin.now_ns(), lambda: self.twin.power_cut(2 * S))
+        self.run(8)
+
+    def outage_behind(self, kind: int, late_ms: float, length_ms: int, first: bool = True) -> list[int]:
+        """The EEPROM is silent for a while, from so late behind the write of a page of a kind that is the first part of
+        a record. Returns a list that gets the page."""
+        eeprom, twin = self.bench.eeprom, self.twin
+        struck: list[int] = []
+
+        def written(page: int, now: int) -> None:
+            content = eeprom.memory[PAGE * page : PAGE * page + PAGE]
+            if not struck and content[KIND] == kind and (not first or content[HEAD_SIZE] == 0):
+                struck.append(page)
+                twin.at(now + round(late_ms * MS), lambda: self.outage(length_ms))
+
+        eeprom.on_page_written.append(written)
+        return struck
+
+    def outage(self, length_ms: float) -> None:
+        """The EEPROM is silent from now on, so long."""
+        BusFaults(self.twin).begin(I2cFault(0, 0, "eeprom", round(length_ms * MS)))
 
     def close(self) -> None:
         self.twin.close()
