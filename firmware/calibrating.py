@@ -65,8 +65,8 @@ class Calibrating:
         known.update(staged)
         return calibration.Calibration(**known)
 
-    def commit(self):
-        """Put the staged calibration in force. Refused while the pump delivers, or when the prescription forbids it."""
+    def _ready(self):
+        """The Calibration that a commit would put in force. Raises ValueError if it is not to be."""
         app = self._app
         app.records.need_loaded("calibrate commit")
         if app.records.calibration is None:
@@ -82,6 +82,12 @@ class Calibrating:
             if app.courses.unsaved is app.records.prescription:  # a start would still judge what its record says
                 raise ValueError("calibrate commit: the end of a bridge or trial is stored first, within 2 min")
             app.records.prescription.validate(values)
+        return values
+
+    def commit(self):
+        """Put the staged calibration in force. Refused while the pump delivers, or when the prescription forbids it."""
+        app = self._app
+        values = self._ready()
         app.ledger.alarms = app.alarms.latched()
         before = app.records.prescription
         try:

@@ -8,6 +8,7 @@ import struct
 from firmware.alarms import TABLE as ALARMS
 from firmware.boluses import KINDS
 from firmware.civil import iso
+from firmware.library import DRUGS
 from firmware.resets import CAUSES, ENDINGS, ERRORS, TASKS
 from firmware.selftest import TESTS
 
@@ -22,7 +23,7 @@ TABLE = (
     ("stop_end", INFO, ()),
     ("resume", INFO, ()),
     ("staged", INFO, ("digest",)),
-    ("committed", INFO, ("digest", "sequence")),
+    ("committed", INFO, ("digest", "sequence", "drug")),
     ("discarded", INFO, ()),
     ("clock_set", INFO, ("by_s",)),
     ("clock_step", "low", ("by_s",)),
@@ -69,6 +70,7 @@ NAMES = {
     "error": ERRORS,
     "test": TESTS,
     "by": ("operator",),
+    "drug": DRUGS,
     "found": ("none", "threshold", "trend", "sensor"),
     "record": ("ledger", "prescription", "calibration", "counters", "bolus", "diary"),
     "region": ("ledger", "bolus", "counters", "retired", "event_log", "fault_log"),

@@ -195,7 +195,8 @@ class Programming:
         number = int(rx.digest(), 16)
         if warnings:
             app.log.log("confirmed", warnings=warnings, digest=number)
-        app.log.log("committed", digest=number, sequence=app.records.prescriptions.sequence)
+        drug = library.DRUGS.index(rx.drug)
+        app.log.log("committed", digest=number, sequence=app.records.prescriptions.sequence, drug=drug)
 
     def discard(self):
         """Forget what is staged."""

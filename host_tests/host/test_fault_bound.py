@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fault_controls import basal
 
-from thecal.faults import disclosed, verdict
+from thecal.faults import disclosed, excess, verdict
 from thecal.faults.pump import Run
 from thecal.powercut.snapshot import S
 
@@ -30,7 +30,7 @@ def test_what_the_guard_must_have_found_does_not_go_on(most: disclosed.Steps) ->
 def test_the_excess_since_a_time_leaves_out_what_was_before() -> None:
     life = basal(480_000)
     trains = [(10 * S, S, 20), (50 * S, 1, 3)]
-    assert verdict.excess_pl(life, trains, 60 * S) > 20 * life.size_pl - life.demanded_pl(30 * S)
-    assert verdict.excess_pl(life, trains, 60 * S, 29 * S) <= 3 * life.size_pl
-    assert verdict.excess_pl(life, trains, 60 * S, 50 * S) == 3 * life.size_pl
-    assert verdict.excess_pl(life, trains, 60 * S, 51 * S) == 0
+    assert excess.excess_pl(life, trains, 60 * S) > 20 * life.size_pl - life.demanded_pl(30 * S)
+    assert excess.excess_pl(life, trains, 60 * S, 29 * S) <= 3 * life.size_pl
+    assert excess.excess_pl(life, trains, 60 * S, 50 * S) == 3 * life.size_pl
+    assert excess.excess_pl(life, trains, 60 * S, 51 * S) == 0

@@ -11,7 +11,7 @@ from fault_controls import basal, idle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thecal.faults import conditions, disclosed, lives, verdict
+from thecal.faults import conditions, disclosed, excess, lives, verdict
 from thecal.faults.pump import Run, Seen
 from thecal.paths import ROOT
 from thecal.powercut.snapshot import S
@@ -36,7 +36,7 @@ def slow_excess(life: lives.Life, times: list[int], end_us: int) -> int:
 def test_the_excess_is_that_of_the_worst_stretch(times: list[int], rate: int, later: int, edge_s: int) -> None:
     life = replace(_LIFE, rates=[(0, rate), (edge_s * S, later)])
     times.sort()
-    found = verdict.excess_pl(life, [(t_us, 1, 1) for t_us in times], 60 * S)
+    found = excess.excess_pl(life, [(t_us, 1, 1) for t_us in times], 60 * S)
     assert abs(found - slow_excess(life, times, 60 * S)) <= 2  # pL: of a microsecond of flow
 
 

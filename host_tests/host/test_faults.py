@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thecal.faults import __main__ as command
-from thecal.faults import calls, campaign, kinds, lives, memory, verdict
+from thecal.faults import calls, campaign, excess, kinds, lives, memory, verdict
 from thecal.faults.campaign import Part, known_life, try_one
 from thecal.faults.pump import Run
 from thecal.powercut.parts import Settings, Silent
@@ -53,7 +53,7 @@ def test_a_life_without_a_fault_keeps_to_its_demand(number: int) -> None:
     life, seen = known.life, known.seen
     demanded = life.demanded_pl(seen.end_us) - life.demanded_pl(seen.began_us)
     if life.empty_us is None and not life.stretches_of_a_stop():
-        assert demanded - verdict.usual_pl(life) <= seen.steps * life.size_pl <= demanded
+        assert demanded - excess.usual_pl(life) <= seen.steps * life.size_pl <= demanded
 
 
 def test_lives_of_every_kind_are_drawn() -> None:

@@ -107,6 +107,20 @@ def test_synchromed_2012_a_drug_or_a_concentration_that_is_not_in_the_library_is
     assert result.step_times_ns == on_twin(old).step_times_ns
 
 
+@pytest.mark.requirement("F8", "F12", "R12", "R24")
+@pytest.mark.parametrize(
+    ("drug", "concentration"), [("saline", None), ("morphine", "1 mg/mL"), ("baclofen", "500 ug/mL")]
+)
+def test_synchromed_2012_the_log_says_which_drug_was_put_in_force(drug: str, concentration: str | None):
+    """SynchroMed II, 2012 (medscape 776694): what a pump had held had to be known before failures could be compared."""
+    rx = {"patient": "bench-07", "drug": drug, "mode": "continuous", "basal": "100 uL/day"}
+    if concentration:
+        rx["concentration"] = concentration
+    result = on_twin(scenario(RATE, "2 min", {"at": "30 s", "do": "program", "prescription": rx}, pump=BIG))
+    assert not result.refusals
+    assert [details["drug"] for _, details in codes(result, "committed")] == [drug]
+
+
 # -- power and battery ----------------------------------------------------------------------------------------
 
 

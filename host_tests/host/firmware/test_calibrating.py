@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pump_rig import KIND, Pump, prescription
 
@@ -12,7 +14,7 @@ ZICONOTIDE = {"drug": "ziconotide", "concentration": "100 ug/mL"}
 SALINE = {"drug": "saline", "concentration": None}
 
 
-def in_a_bridge(after_s: int, **config: int) -> Pump:
+def in_a_bridge(after_s: int, **config: Any) -> Pump:
     """From ziconotide at 150 uL/day to saline."""
     pump = Pump(prescription(**ZICONOTIDE, basal="150 uL/day"), **config)
     pump.run(after_s)

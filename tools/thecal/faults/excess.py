@@ -32,20 +32,23 @@ def excess_pl(life: Life, trains: Trains, end_us: int, since_us: int = 0) -> int
     return max((above for _, above in _rises(life, trains, end_us, since_us)), default=0)
 
 
-def too_much(life: Life, seen: Seen, most: Steps, since_us: int = 0, end_us: int | None = None) -> str:
-    """What was delivered beyond the demand from then to then, against what is disclosed: at most so much, and once
-    only. When the guard must have found it, nothing more comes."""
+def too_much(life: Life, seen: Seen, most: Steps, since_us: int = 0, end_us: int | None = None) -> tuple[int, str]:
+    """(what was delivered beyond the demand from then to then and beyond usual_pl(), pL; in words why that is too much,
+    or ""). As much as is disclosed is in order, and once only: when the guard must have found it, nothing more comes.
+    """
     usual, end = usual_pl(life, seen), seen.end_us if end_us is None else end_us
     rises = list(_rises(life, seen.trains, end, since_us))
-    excess = max(above for _, above in rises) - usual
+    excess = max(0, max(above for _, above in rises) - usual)
     disclosed_pl = most(life) * life.size_pl
-    if excess > max(0, disclosed_pl):
-        return f"{excess / 1_000:,.1f} nL beyond the demand, {disclosed_pl / 1_000:,.1f} nL disclosed"
-    if excess <= 0 or most not in AT_ONCE:
-        return ""
+    if excess > disclosed_pl:
+        return excess, f"{excess / 1_000:,.1f} nL beyond the demand, {disclosed_pl / 1_000:,.1f} nL disclosed"
+    if not excess or most not in AT_ONCE:
+        return excess, ""
     found = FOUND_US + next(t_us for t_us, above in rises if above > usual)
     again = excess_pl(life, seen.trains, end, found) - usual if found < end else 0
-    return f"{again / 1_000:,.1f} nL beyond the demand after {found / S:.3f} s, when it is found" if again > 0 else ""
+    if again <= 0:
+        return excess, ""
+    return excess, f"{again / 1_000:,.1f} nL beyond the demand after {found / S:.3f} s, when it is found"
 
 
 def _rises(life: Life, trains: Trains, end_us: int, since_us: int) -> Iterator[tuple[int, int]]:

@@ -26,9 +26,9 @@ def until_s(known: Known, planned: Planned, seen: Seen) -> int:
         return LONGER_S
     if so_far < planned.needs_s:
         return planned.needs_s
-    if so_far >= LONGER_S and is_too_high(known.life, seen):
-        return _slow_s(known.life)
-    if so_far >= LONGER_S and planned.most is not disclosed.presses and _is_ahead(known, seen):
+    if so_far < LONGER_S:
+        return 0
+    if is_too_high(known.life, seen) or (planned.most is not disclosed.presses and _is_ahead(known, seen)):
         return _slow_s(known.life)
     return 0
 

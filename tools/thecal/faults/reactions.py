@@ -22,9 +22,9 @@ def disobeyed(life: Life, seen: Seen, most: Steps) -> str:
     most = nothing if most is presses else most
     for left, since, until in _left(life, seen):
         if until > since + _OBEYS_US:
-            found = too_much(left, seen, most, since + _OBEYS_US, until - 1)
-            if found:
-                return f"after an alarm of {since / S:.3f} s that lowers delivery: {found}"
+            _, why = too_much(left, seen, most, since + _OBEYS_US, until - 1)
+            if why:
+                return f"after an alarm of {since / S:.3f} s that lowers delivery: {why}"
     return ""
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from thecal.faults.conditions import silent
 from thecal.faults.disclosed import Steps, nothing, presses
-from thecal.faults.excess import FOUND_US, Trains, excess_pl, too_much, usual_pl
+from thecal.faults.excess import FOUND_US, Trains, too_much
 from thecal.faults.follow_up import lasting_error
 from thecal.faults.life import Life
 from thecal.faults.pump import Seen
@@ -54,12 +54,12 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = noth
     """must: mask of alarms of which one must have come, by what was done to the pump; 0: none. most: the disclosed
     maximum of that, in steps."""
     life = life.as_it_went(seen.begun, seen.heard, bool(seen.alarms >> module("alarms").RTC_LOST & 1))
-    excess = max(0, excess_pl(life, seen.trains, seen.end_us) - usual_pl(life, seen))
+    excess, unsafe = too_much(life, seen, most)
     undercount = max(0, seen.steps - seen.ledger_steps)
     new = seen.alarms & ~reference.alarms
     notes = sorted((seen.faults - reference.faults).keys())
     resets = max(0, len(seen.resets) - len(reference.resets))  # a first start proves the watchdog by one
-    unsafe = too_much(life, seen, most) or disobeyed(life, seen, most) or _runs_again(life, seen)
+    unsafe = unsafe or disobeyed(life, seen, most) or _runs_again(life, seen)
     if not unsafe and most is not presses:
         unsafe = lasting_error(life, reference, seen)
     unsafe = unsafe or silent(life, reference, seen, must) or fault_of_an_alarm(life, seen)

@@ -143,7 +143,7 @@ class Journal(Starts):
             log = self.log if self.log is not None else self._find_log()
             self.events += 1
             self.truth.events.append((self.events, False))
-            log.log("committed", digest=self.events, sequence=0)
+            log.log("committed", digest=self.events, sequence=0, drug=0)
             work_off(log)
             self.truth.events[-1] = (self.events, not log._queue)
 

@@ -69,7 +69,7 @@ def _log(journal: Journal) -> None:
     work_off(log)
     for number in range(max(_EVENTS, _FAULTS)):
         if number < _EVENTS:
-            log.log("committed", digest=number, sequence=number)
+            log.log("committed", digest=number, sequence=number, drug=0)
         if number < _FAULTS:
             log.log("assumed", steps=number, volume_nl=25 * number)
         work_off(log)

@@ -160,9 +160,9 @@ class Life:
         self._records.boluses.begin(1, (0, 600), (25_000, 0))
         self._records.ledger.bolus = self._records.boluses.number
         self._reserve()
-        self._log.log("committed", digest=0, sequence=0)
+        self._log.log("committed", digest=0, sequence=0, drug=0)
         self._reserve()
-        self._log.log("committed", digest=1, sequence=0)
+        self._log.log("committed", digest=1, sequence=0, drug=0)
         work_off(self._log)
 
     def _commit(self) -> None:
@@ -173,7 +173,7 @@ class Life:
         rx.periods = [(0x7F, 60 * hour, 60 * hour + 30, self.rate) for hour in range(1 + self._commits % 24)]
         self._records.commit_prescription(rx)
         self._reserve()
-        self._log.log("committed", digest=2, sequence=self._commits)
+        self._log.log("committed", digest=2, sequence=self._commits, drug=0)
         work_off(self._log)
 
     def _cut(self) -> None:
