@@ -235,6 +235,7 @@ class App:
             self.apply()
         if self.alarms.changed:
             self.must_record = True
+        self.resets.frame()
         return _KEEP
 
     def _reserve(self, late):

@@ -156,6 +156,7 @@ class Board:
     mark = staticmethod(watchdog.mark)
     unbooked = staticmethod(watchdog.unbooked)
     booked = staticmethod(watchdog.booked)
+    lived = staticmethod(watchdog.lived)
 
     def make_room(self, late):
         """A task: collect what the heap holds for nothing, before it is full. It would be collected where it gets full

@@ -70,7 +70,7 @@ NAMES = {
     "error": ERRORS,
     "test": TESTS,
     "by": ("operator",),
-    "drug": DRUGS,
+    "drug": ("unknown",) + DRUGS,
     "found": ("none", "threshold", "trend", "sensor"),
     "record": ("ledger", "prescription", "calibration", "counters", "bolus", "diary"),
     "region": ("ledger", "bolus", "counters", "retired", "event_log", "fault_log"),

@@ -10,6 +10,7 @@ CALIBRATION_FIRST = const(48)
 CALIBRATION_SLOTS = const(4)
 CALIBRATION_PAGES = const(2)
 KEYS_FIRST = const(56)  # reserved: 4 slots of 2 pages
+PROOF = const(63)  # the last of these: made empty, once more, where everything else reads as blank
 LEDGER_FIRSTS = (64, 256)
 LEDGER_PAGES = const(48)  # of each copy
 BOLUS_FIRSTS = (112, 304)

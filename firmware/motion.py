@@ -10,6 +10,8 @@ motor does not follow raises the balance for good, an index that no step explain
 - Motion without steps (free flow, R19; a rotor that is turned): it has fallen 2 N below its highest value. That is flow
   above what was commanded: the alarm is `guard`. It is looked for while the motor is unpowered too.
 
+A counter of the rotor that does not answer is a stall, too, for as long as it does not.
+
 What is lost when a stall is found was counted as delivered, and stays so: the ledger never counts too little. It is
 logged (event `stall`) and counted as missed.
 
@@ -73,7 +75,7 @@ class Motion:
         self._begun = False
 
     def watch(self):
-        """Once a frame, when DRIVE is what the mode wants. Raises OSError if the rotor's counter is dead."""
+        """Once a frame, when DRIVE is what the mode wants."""
         app = self._app
         if app.board.driver_fault():
             app.alarms.raise_(alarms.DRIVER_FAULT)
@@ -87,7 +89,13 @@ class Motion:
         except OSError:
             self._begun = False  # the guard, which reads it in every frame too, cuts the motor's power for it
             return
-        indices = app.board.rotor.read()
+        try:
+            indices = app.board.rotor.read()
+        except OSError:  # no motion is shown any more: the same as a rotor that stands still
+            self._begun = False
+            app.alarms.raise_(alarms.STALL)
+            return
+        app.alarms.gone(alarms.STALL)
         on = app.dosing.mode == ON
         size = values.steps_per_index
         steps, turned = pulses - self._pulses, indices - self.indices

@@ -195,7 +195,7 @@ class Programming:
         number = int(rx.digest(), 16)
         if warnings:
             app.log.log("confirmed", warnings=warnings, digest=number)
-        drug = library.DRUGS.index(rx.drug)
+        drug = library.DRUGS.index(rx.drug) + 1  # 0: unknown
         app.log.log("committed", digest=number, sequence=app.records.prescriptions.sequence, drug=drug)
 
     def discard(self):

@@ -9,7 +9,7 @@ from firmware.ledger import CALIBRATED, PROGRAMMED, Ledger
 from firmware.mirror import DAMAGED as COPIES_DAMAGED
 from firmware.mirror import EMPTY, Mirror
 from firmware.mirror import GOOD as COPIES_GOOD
-from firmware.pages import CALIBRATION, LEDGER, PRESCRIPTION
+from firmware.pages import CALIBRATION, LEDGER, PAGE, PRESCRIPTION, VOID, seal
 from firmware.retirement import Retired
 from firmware.store import GOOD, NONE, OTHER_FORMAT, Store
 
@@ -23,6 +23,7 @@ class Records:
         """eeprom: lib AT24C256 (or a like). scratch: the words that survive a watchdog reset. board_id: 8 bytes that no
         other board has."""
         self.board_id = board_id
+        self._eeprom = eeprom
         self.retired = retired = Retired(eeprom)
         self.prescriptions = Store(
             eeprom, layout.PRESCRIPTION_FIRST, layout.PRESCRIPTION_SLOTS, layout.PRESCRIPTION_PAGES, PRESCRIPTION
@@ -41,6 +42,7 @@ class Records:
         self.recovered = _NOTHING
         self._is_other = False  # the calibration found is another board's
         self.loaded = False  # whether everything could be read; before that nothing may be committed
+        self._is_blank = False  # nothing but ones was read
 
     # -- loading ----------------------------------------------------------------------------------------------
 
@@ -49,7 +51,13 @@ class Records:
         that what was found calls for. Ends without exception for any content, and can be repeated."""
         self.calibration = self.prescription = None
         try:
+            if self._is_blank:
+                self._prove()
             found = self._load()
+            if self._is_unused() and not self._is_blank:
+                self._is_blank = True
+                self._prove()
+                found = self._load()
         except OSError:
             self.calibration = self.prescription = None
             self.recovered = _NOTHING  # the part that was read is not to be written back
@@ -110,6 +118,13 @@ class Records:
         """Whether nothing has ever been acknowledged: all is blank, but for one page of a first write that was cut."""
         slots = self.calibrations.condition == NONE and self.prescriptions.condition == NONE
         return slots and all(mirror.condition == EMPTY for mirror in self._mirrors())
+
+    def _prove(self):
+        """Raise OSError unless the part keeps what is written to it: one that reads as ones whatever is in it is not
+        blank, and its pump not new. The page belongs to nothing yet, so nothing is lost if it was not blank."""
+        page = bytearray(PAGE)
+        seal(page, VOID, 0)
+        self._eeprom.write_page(layout.PROOF, page)
 
     def _is_complete(self):
         """Whether the histories hold what the ledger knows of."""

@@ -3,7 +3,8 @@
 Three starts within ten minutes that nobody ordered (bites of the watchdog and exceptions alike: either way the pump has
 given up) latch the safe state: alarm `reset_loop`, until an operator's `clear`. Power cuts are none of them, nor do
 they interrupt the series: its times are pump time, in the counters. A start counts from its reset on, in a scratch
-register, until the counters hold it: starts that come to nothing before add up there, and the third latches.
+register, until the counters hold it: starts that come to nothing before add up there, and the third latches. Starts in
+a row that end before an alarm is heard are counted there too: from the third on, buzzer and LED are on from the reset.
 
 Once under each firmware, at the first start of a programmed pump, the watchdog is not fed on purpose, with the outputs
 safe. The bite is the proof, and is recorded; it counts as ordered.
@@ -59,6 +60,7 @@ _RESET_LOOP = const(4)
 _WATCHDOG_TEST = const(5)
 _BY_TEST = const(5)
 _LOOP = const(3)
+_HEARD = const(4)  # frames: the tune of an alarm has three seconds, and begins with the first
 _BITE_MS = const(6_000)  # the watchdog has 5 s
 _TEST_MS = const(5_200)  # from the reset to the bite of the proof: no run of the pump sees this time
 
@@ -82,6 +84,7 @@ class Resets:
         self._app = app
         self.cause = app.board.reset_cause
         self.loop = False
+        self._frames = 0
         app.board.mark(START)
 
     @property
@@ -113,6 +116,13 @@ class Resets:
                 self.loop = True
         if self.loop:
             self.cause = _RESET_LOOP
+
+    def frame(self):
+        """Once a frame, behind what sounds: note that this start has come to where an alarm is heard."""
+        if self._frames < _HEARD:
+            self._frames += 1
+            if self._frames == _HEARD:
+                self._app.board.lived()
 
     def log(self):
         """Log how the run before this start ended, if it was not by a power cut."""

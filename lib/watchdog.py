@@ -22,13 +22,15 @@ _SCRATCH = (0x4005800C, 0x40058010, 0x40058014, 0x40058018)
 _SCRATCH_4 = 0x4005801C
 _TIMED_OUT = 0x6AB73121  # what the SDK leaves in scratch 4 while the watchdog is armed; a commanded reset leaves 0
 # Scratch 5-7 are the application's: the boot ROM reads them only if 4 holds its own mark (data sheet 2.8.1.1), and the
-# SDK writes them only beside that mark. How the last run ended, starts that are not in the EEPROM yet, what runs now.
+# SDK writes them only beside that mark. How the last run ended; starts that nobody ordered; what runs now.
 _ENDING = 0x40058020
-_UNBOOKED = 0x40058024
+_STARTS = 0x40058024  # bits 0-7: those that are not in the EEPROM yet; 8-15: those in a row that came to nothing
 _RUNNING = 0x40058028
 _VALID = const(0x2A500000)  # whatever else these words hold was not written by us
 _VALID_MASK = 0x3FF00000
-_LOOP = const(3)  # so many starts in a row that came to nothing can be heard
+_UNBOOKED = const(0xFF)
+_FRUITLESS = const(0xFF00)
+_LOOP = const(3)  # so many of either can be heard
 _LOOP_HZ = const(1_000)
 
 POWER_ON, WATCHDOG, COMMANDED, EXCEPTION, RESET_LOOP, WATCHDOG_TEST = range(6)  # as resets.CAUSES
@@ -45,7 +47,7 @@ def arm():
     global armed
     cause = _reset_cause()
     if cause == POWER_ON:
-        _write(_UNBOOKED, 0)
+        _write(_STARTS, 0)
         _write(_RUNNING, 0)
         _write(_ENDING, 0)
     word = _read(_ENDING)
@@ -58,10 +60,10 @@ def arm():
         cause = WATCHDOG_TEST
     starved = cause == COMMANDED and ended[0] in (LATE, TOO_FAST, TOO_SLOW)  # a bite was due, and did not come
     if starved or cause in (WATCHDOG, EXCEPTION):
-        _write(_UNBOOKED, min(unbooked() + 1, 0xFF))
+        _write(_STARTS, min(unbooked() + 1, 0xFF) | min(_fruitless() + 1, 0xFF) << 8)
     _write(_ENDING, 0)
     armed = (WDT(timeout=_WATCHDOG_MS), cause, ended)
-    if unbooked() >= _LOOP:  # none of these starts may have come to where an alarm can be raised
+    if max(unbooked(), _fruitless()) >= _LOOP:  # none of these starts may have come to where an alarm can be heard
         PWM(Pin(_BUZZER), freq=_LOOP_HZ, duty_u16=_HALF_DUTY)
         Pin(_LED, Pin.OUT, value=1)
 
@@ -98,12 +100,21 @@ def mark(task):
 
 def unbooked():
     """Starts after a bite or an exception that are not in the EEPROM yet, this one included; 0..255."""
-    return _read(_UNBOOKED)
+    return _read(_STARTS) & _UNBOOKED
 
 
 def booked():
     """They are now."""
-    _write(_UNBOOKED, 0)
+    _write(_STARTS, _read(_STARTS) & _FRUITLESS)
+
+
+def _fruitless():
+    return _read(_STARTS) >> 8 & 0xFF
+
+
+def lived():
+    """This start has come to where an alarm is heard: the row of those that came to nothing is over."""
+    _write(_STARTS, _read(_STARTS) & _UNBOOKED)
 
 
 def is_armed():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fault_controls import basal, idle
 
-from thecal.faults import disclosed, verdict
+from thecal.faults import disclosed, reacting, standing, verdict
 from thecal.faults.life import Life
 from thecal.faults.pump import Run, Seen
 from thecal.faults.standing import fault_of_an_alarm
@@ -46,6 +46,63 @@ def later(strike: Callable[[Any], None]) -> Callable[[Run], None]:
 
 def test_an_alarm_that_stands_is_safe() -> None:
     assert judged(diag).kind == verdict.DETECTED
+
+
+def test_what_alarms_are_to_do_is_what_the_firmware_says() -> None:
+    """Written down twice: a campaign that judged the firmware by its own table would excuse whatever is in there."""
+    words = {
+        ALARMS.UNCHANGED: "unchanged",
+        ALARMS.NO_BOLUS: "no bolus",
+        ALARMS.LOWEST: "lowest rate",
+        ALARMS.STOP: "stop",
+    }
+    assert {code: (priority, words[to], kept) for code, priority, to, kept in ALARMS.TABLE} == reacting.TABLE
+
+
+@pytest.mark.parametrize("within_s", [1, 2])
+def test_an_alarm_that_goes_at_once_by_itself_is_unsafe(within_s: int) -> None:
+    """Its cause still there or not: a reset alone may come before it is written down."""
+
+    def plan(run: Run) -> None:
+        run.at(60 * S, lambda board: run.app.alarms.raise_(ALARMS.STALL))
+        run.at((60 + within_s) * S, lambda board: end(run.app.alarms))
+
+    def end(alarms: Any) -> None:
+        alarms.gone(ALARMS.STALL)
+        alarms._end(ALARMS.STALL)
+
+    life = basal(RATE)
+    assert "stall of 60" in fault_of_an_alarm(life, Run(life, plan).lead())
+
+
+def test_a_condition_is_told_by_an_alarm_that_stays() -> None:
+    """Not by one that was active for a moment."""
+    life = basal(RATE)
+    seen = Run(life, diag).lead()
+    assert standing.stood(life, seen) >> ALARMS.DRIVER_FAULT & 1
+    (at_us, _), *_ = [entry for entry in seen.watch if entry[1] >> ALARMS.DRIVER_FAULT & 1]
+    seen.watch.append((at_us + 2 * S, 0))
+    assert not standing.stood(life, seen)
+    seen.watch[-1] = (at_us + 3 * S, 0)
+    assert standing.stood(life, seen) >> ALARMS.DRIVER_FAULT & 1
+
+
+def fail(*_: Any) -> None:
+    raise OSError("out of order")
+
+
+def test_restarts_without_end_are_unsafe_if_nobody_hears_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each ends behind the begin of the tone."""
+
+    def plan(run: Run) -> None:
+        run.at(60 * S, lambda board: monkeypatch.setattr(firmware("pressure").Pressure, "watch", fail))
+
+    seen = Run(basal(RATE), plan).lead()
+    assert seen.looped
+    assert seen.bench.is_loud  # from the reset on
+    assert not fault_of_an_alarm(basal(RATE), seen)
+    seen.bench.is_loud = False
+    assert "no alarm that is heard" in fault_of_an_alarm(basal(RATE), seen)
 
 
 def test_an_alarm_that_stops_nothing_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:

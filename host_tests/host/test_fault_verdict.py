@@ -103,6 +103,21 @@ def test_a_bolus_that_a_restart_kept_waiting_is_demanded_once_and_later_by_that(
     assert life.as_it_went([], True).boluses == life.boluses
 
 
+def test_a_second_order_is_demanded_only_if_the_first_bolus_was_over_by_then() -> None:
+    order = (80 * S, 30, 1_000)
+    life = replace(_LIFE, kind="clinician", boluses=[(60 * S, 30, 1_000)], orders=[order])
+    both = [60 * S, 81 * S]
+    for begun, freed, is_demanded in (
+        (both, [], False),
+        (both, [59 * S, 85 * S], False),  # not in between
+        (both, [70 * S], True),
+        ([60 * S], [70 * S], False),
+        ([81 * S], [], True),  # nothing was begun before
+    ):
+        assert (order in life.as_it_went(begun, True, freed=freed).boluses) == is_demanded
+    assert order not in replace(life, kind="patient").as_it_went(both, True, freed=[70 * S]).boluses  # the lockout
+
+
 def test_a_pump_without_a_clock_is_demanded_the_lowest_rate_above_0_at_every_hour() -> None:
     rates = [(0, 500_000), (60 * S, 0), (120 * S, 500_000)]
     life = replace(_LIFE, kind="flex", rates=rates)
@@ -209,7 +224,7 @@ def test_a_leap_of_the_processors_clock_ends_no_timed_stop(leap_s: int) -> None:
 
 def seen_of(life: lives.Life, *names: str) -> Seen:
     seen = Run(life).lead()
-    seen.alarms = sum(1 << getattr(ALARMS, name) for name in names)
+    seen.alarms, seen.watch = sum(1 << getattr(ALARMS, name) for name in names), []
     return seen
 
 

@@ -6,40 +6,16 @@ from typing import NamedTuple
 
 from alarm_rig import BASAL, FLOWS, LOWEST, MEAN, MINIMUM, SAVED
 
-HIGH, MEDIUM, LOW = "high", "medium", "low"
-STOP, LOWEST_RATE, NO_BOLUS, UNCHANGED = "stop", "lowest rate", "no bolus", "unchanged"
+from thecal.faults import reacting
+from thecal.faults.reacting import HIGH, LOW, LOWEST_RATE, MEDIUM, STOP
+
 CLEAR, ITSELF, RESUME, WORD = "clear", "by itself", "resume", "clear repeated"  # how it ends once its cause is gone
 
+_ENDS = {"alarm_repeated": WORD, "stopped_48h": RESUME}  # those that stop delivery by `clear`, the others by themselves
 # code: priority, delivery, how it ends
 TABLE = {
-    "stall": (HIGH, STOP, CLEAR),
-    "driver_fault": (HIGH, STOP, CLEAR),
-    "guard": (HIGH, STOP, CLEAR),
-    "reservoir_empty": (HIGH, STOP, CLEAR),
-    "occlusion": (HIGH, STOP, CLEAR),
-    "prescription_damaged": (HIGH, STOP, CLEAR),
-    "calibration_damaged": (HIGH, STOP, CLEAR),
-    "ledger_damaged": (HIGH, STOP, CLEAR),
-    "eeprom_dead": (HIGH, STOP, CLEAR),
-    "eeprom_format": (HIGH, STOP, CLEAR),
-    "other_pump": (HIGH, STOP, CLEAR),
-    "reset_loop": (HIGH, STOP, CLEAR),
-    "end_of_service": (HIGH, STOP, CLEAR),
-    "battery_depleted": (HIGH, STOP, CLEAR),
-    "over_temperature": (HIGH, STOP, CLEAR),
-    "self_test_failed": (HIGH, STOP, CLEAR),
-    "alarm_repeated": (HIGH, STOP, WORD),
-    "rtc_lost": (HIGH, LOWEST_RATE, ITSELF),
-    "stopped_48h": (HIGH, UNCHANGED, RESUME),
-    "under_delivery": (MEDIUM, UNCHANGED, ITSELF),
-    "replace_soon": (MEDIUM, UNCHANGED, ITSELF),
-    "battery_low": (MEDIUM, UNCHANGED, ITSELF),
-    "level_disagrees": (MEDIUM, UNCHANGED, ITSELF),
-    "low_reservoir": (MEDIUM, NO_BOLUS, ITSELF),
-    "bolus_denied": (LOW, UNCHANGED, ITSELF),
-    "refill_due": (LOW, UNCHANGED, ITSELF),
-    "button_held": (LOW, UNCHANGED, ITSELF),
-    "input_pending": (MEDIUM, UNCHANGED, ITSELF),
+    code: (priority, delivery, _ENDS.get(code, CLEAR if delivery == STOP else ITSELF))
+    for code, (priority, delivery, _) in reacting.TABLE.items()
 }
 TONES = {HIGH: {1_000, 1_500}, MEDIUM: {1_000}, LOW: set[int]()}
 LENGTH_MS = {HIGH: 3_000, MEDIUM: 1_000, LOW: 0}

@@ -1,6 +1,6 @@
 """Every alarm in every mode, state and bolus state: reaction, rate, sound, light, log, clearing (F11; R28 to R32, I8).
 
-alarm_table.py is the specification, written from the design and not read from the firmware. Each combination is a pump
+alarm_table.py and reacting.py are the specification, written from the design and not read from the firmware. Each combination is a pump
 of its own on the real application. What stops boluses on the way into a mode or state stops them; the combination runs
 all the same.
 """
@@ -22,24 +22,19 @@ from alarm_rig import (
 )
 from alarm_table import (
     ENDED,
-    HIGH,
     LENGTH_MS,
-    LOW,
-    LOWEST_RATE,
-    MEDIUM,
-    NO_BOLUS,
     PRIME,
     RESUME,
-    STOP,
     TABLE,
     TONES,
-    UNCHANGED,
     WATCHED_S,
     WORD,
     Setting,
     after,
     undisturbed,
 )
+
+from thecal.faults.reacting import HIGH, LOW, LOWEST_RATE, MEDIUM, NO_BOLUS, STOP, UNCHANGED
 
 
 def flows(pump: Pump, nl_day: int, what: str) -> None:
@@ -105,7 +100,9 @@ def check_stop(pump: Pump, code: str, cause: Cause, state: str, found: Setting) 
     assert any(line.startswith(f"stays: {code}") for line in pump.say(word)), pump.name
     assert code in pump.refusal("resume"), pump.name
     cause.go(pump)
-    assert code in pump.active(), pump.name
+    pump.run(3)
+    assert code in pump.active(), pump.name  # it does not end by itself
+    assert not pump.board.powered, pump.name
     if word != "clear":
         assert any(line.startswith(f"stays: {code}") for line in pump.say("clear")), pump.name
     pump.say(word)

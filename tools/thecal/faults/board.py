@@ -203,6 +203,7 @@ class Branching:
         seen.resets = [1] * resets["watchdog"] + [2] * resets["commanded"]
         seen.faults = Counter(event.code for event in result.events if event.severity in _SEVERE)
         seen.begun = [event.t_ns // 1_000 for event in result.events if event.code == "bolus"]
+        seen.ended = [event.t_ns // 1_000 for event in result.events if event.code in {"bolus_end", "boot"}]
         first = self.life.lines[0][1].encode() if self.life.lines else b""
         seen.heard = b"\r\nok\r\n" in result.console.partition(first)[2] if first else False
         seen.ledger_steps = result.summary.ledger_steps

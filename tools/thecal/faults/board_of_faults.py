@@ -97,6 +97,10 @@ class FaultBoard(Board):
         """It knows them."""
         self.bench.unbooked = 0
 
+    def lived(self) -> None:
+        """This start has come to where an alarm is heard."""
+        self.bench.fruitless = 0
+
     def note(self, ending: int, task: int) -> None:
         """Why this run ends."""
         self.bench.noted = ending

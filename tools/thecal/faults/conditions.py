@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from thecal.faults.life import Life
 from thecal.faults.pump import Seen
-from thecal.faults.standing import IN_DOUBT, mask
+from thecal.faults.standing import IN_DOUBT, mask, stood
 from thecal.powercut.snapshot import S, module
 
 PRESSURE, BATTERY, LEVEL, DIE = range(4)
@@ -35,7 +35,7 @@ Condition = tuple[str, int, bool]
 
 def silent(life: Life, reference: Seen, seen: Seen, must: int) -> str:
     """Which condition of high priority has neither its own alarm nor one that says that the pump itself is in doubt."""
-    told = seen.alarms
+    told = stood(life, seen)
     if seen.bench.is_loud or told & ~reference.alarms & mask(IN_DOUBT):
         return ""
     found = conditions(life, reference, seen, must)

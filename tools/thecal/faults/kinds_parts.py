@@ -85,6 +85,15 @@ def _drive(rng: Random, at_us: int) -> Planned:
     return Planned(f"DRIVE = {stuck}", lambda run: run.at(at_us, strike))
 
 
+def _blank(rng: Random, at_us: int) -> Planned:
+    def strike(board: FaultBoard) -> None:
+        board.bench.blank = True
+        board.hang()
+
+    what = "the EEPROM reads as ones, and the processor hangs"
+    return Planned(what, lambda run: run.at(at_us, strike), must=mask(("EEPROM_DEAD",)))
+
+
 def _hang(rng: Random, at_us: int) -> Planned:
     return Planned("the processor hangs", lambda run: run.at(at_us, lambda board: board.hang()))
 
@@ -99,6 +108,7 @@ _PARTS: tuple[Callable[[Random, int], Planned], ...] = (
     _stall,
     _drive,
     _hang,
+    _blank,
     _attribute("worn", (True,)),
     _attribute("noise", (0.01, 0.1, 0.5)),
     _attribute("rtc_garbage", (True,)),
@@ -106,6 +116,7 @@ _PARTS: tuple[Callable[[Random, int], Planned], ...] = (
     _attribute("diag", (True,), ("DRIVER_FAULT",)),
     _attribute("counter_stuck", (0, 1_000)),
     _attribute("rotor_stuck", (True,)),
+    _attribute("rotor_dead", (True,), ("STALL",)),
     _attribute("deaf_generator", (True,)),
     _attribute("busy_generator", (True,)),
     _attribute("counter_dead", (True,)),

@@ -5,6 +5,7 @@ The demand is reckoned here from what was drawn, and from nothing of the firmwar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -47,22 +48,24 @@ class Life:
     def size_pl(self) -> int:
         return self.config.pl_per_step
 
-    def as_it_went(self, begun: list[int], heard: bool, lost: bool = False) -> Life:
+    def as_it_went(self, begun: list[int], heard: bool, lost: bool = False, freed: Sequence[int] = ()) -> Life:
         """What was demanded of a pump that has begun boluses at these times and may not have heard the first line.
 
         lost: it has lost its clock, and gives the lowest rate above 0 whatever the hour, in a period without flow too.
         A stop that was never acknowledged is none. A bolus that a restart has kept waiting is demanded later by what it
         began too late: once, and whole. An order that was to be denied counts if the pump has begun a bolus
-        upon it, and, of presses within a lockout, if nothing was begun before it.
+        upon it, and if nothing was begun before it; or, where no lockout stands in its way, if what was begun was over
+        by then. freed: times at which a bolus ended or the pump started.
         """
         rates = self.rates if heard or self.kind not in STOPS else self.rates[:1]
         if lost and self.kind == "flex":
             rates = [(since, max(rate, self.lowest())) for since, rate in rates]
         boluses = [(_later(order, begun), seconds, dose) for order, seconds, dose in self.boluses]
         for order in self.orders:
-            if any(order[0] <= at <= order[0] + _ANSWER_US for at in begun) and (
-                self.kind != "patient" or not any(at < order[0] for at in begun)
-            ):
+            answer_us = order[0] + _ANSWER_US
+            before = max((at for at in begun if at < order[0]), default=None)
+            is_free = before is None or (self.kind != "patient" and any(before < at <= answer_us for at in freed))
+            if is_free and any(order[0] <= at <= answer_us for at in begun):
                 boluses.append(order)
         return replace(self, rates=rates, boluses=boluses)
 

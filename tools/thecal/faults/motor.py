@@ -113,7 +113,9 @@ class FaultRotor:
         return self._train.steps() // self._bench.steps_per_index
 
     def read(self) -> int:
-        """Indices since the start."""
+        """Indices since the start. Raises OSError if it is dead."""
+        if self._bench.rotor_dead:
+            raise OSError("pulse counter: no answer")
         if not self._bench.rotor_stuck:
             self._last = self._indices()
         return self._last - self._first

@@ -17,15 +17,17 @@ _SETTLE_MS = 10  # what an EEPROM that does not answer costs: ten polls of 1 ms
 class Bench:
     """What stays as it is over resets: the faults, the motor's record, and what the EEPROM has refused.
 
-    trains: (begin us, interval us, steps) that the motor really made. *_until_us: the part does not answer until then.
-    x_bit: of the generator's count of steps, to flip with the next word; word_bit: of that word. adc: channel -> what
-    it shows instead of the truth, adc_since_us: since when. rtc_quarters: of a degree Celsius, hot_since_us: since
-    when. sounds: (true time, Hz); lights: true times of the LED's last changes. refused: true times at which a record
-    of the ledger was refused, since one was last taken. noise: the share of readings of the EEPROM with a wrong bit;
-    rng: which. eeprom_since_us: from when to the end it was silent, where refused is not known: on the emulated board.
+    trains: (begin us, interval us, steps) that the motor really made. *_until_us: the part does not answer until
+    then. x_bit: of the generator's count of steps, to flip with the next word; word_bit: of that word. adc: channel
+    -> what it shows instead of the truth, adc_since_us: since when. rtc_quarters: of a degree Celsius,
+    hot_since_us: since when. sounds: (true time, Hz); lights: true times of the LED's last changes. refused: true
+    times at which a record of the ledger was refused, since one was last taken. noise: the share of readings of the
+    EEPROM with a wrong bit; rng: which. blank: it reads as ones. eeprom_since_us: from when to the end it was
+    silent, where refused is not known: on the emulated board.
 
-    unbooked, noted: starts that nobody ordered and that the EEPROM does not know yet, and how a run said that it ends:
-    in registers that outlive a reset. is_loud: a start has sounded the buzzer for them, as no application could.
+    unbooked, fruitless, noted: starts that nobody ordered and that the EEPROM does not know yet, or that came to
+    nothing, in a row; and how a run said that it ends: in registers that outlive a reset. is_loud: a start has
+    sounded the buzzer for them, as no application could.
     """
 
     steps_per_index: int
@@ -34,6 +36,7 @@ class Bench:
     ticks_base: int = 0x3FFF8AD0
     eeprom_until_us: int = 0
     worn: bool = False
+    blank: bool = False
     noise: float = 0.0
     rtc_until_us: int = 0
     rtc_shift_s: int = 0
@@ -52,6 +55,7 @@ class Bench:
     counter_stuck: int | None = None
     counter_dead: bool = False
     rotor_stuck: bool = False
+    rotor_dead: bool = False
     deaf_generator: bool = False
     busy_generator: bool = False
     x_bit: int | None = None
@@ -60,6 +64,7 @@ class Bench:
     eeprom_since_us: int | None = None
     stall_pulses: int = 0
     unbooked: int = 0
+    fruitless: int = 0
     noted: int | None = None
     is_loud: bool = False
 
@@ -91,6 +96,8 @@ class FaultEeprom(Eeprom):
         if self._dead():
             raise OSError("EEPROM: does not answer")
         super().read_into(address, buffer)
+        if self._bench.blank:
+            buffer[:] = b"\xff" * len(buffer)
         rng = self._bench.rng
         if self._bench.noise and rng.random() < self._bench.noise:
             buffer[rng.randrange(len(buffer))] ^= 1 << rng.randrange(8)
@@ -101,10 +108,10 @@ class FaultEeprom(Eeprom):
             if page in self._ledger:
                 refused.append(self._board.now_us)
             raise OSError("EEPROM: does not answer")
-        if self._bench.worn:
+        if self._bench.worn or self._bench.blank:
             if page in self._ledger:
                 refused.append(self._board.now_us)
-            super().write_page(page, bytes(PAGE))
+            super().write_page(page, bytes(PAGE) if self._bench.worn else data)
             error = OSError("EEPROM: does not keep what it is given")
             error.worn = True  # type: ignore[attr-defined] # as the driver's VerifyError
             raise error

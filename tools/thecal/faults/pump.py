@@ -40,7 +40,8 @@ class Seen:
     ledger_steps: int = 0
     looped: bool = False
     errors: list[str] = field(default_factory=list)
-    begun: list[int] = field(default_factory=list)  # true times at which a bolus was
+    begun: list[int] = field(default_factory=list)  # true times at which a bolus was,
+    ended: list[int] = field(default_factory=list)  # and at which one has ended
     heard: bool = False  # whether the first line was answered with `ok`
     watch: list[tuple[int, int]] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
@@ -173,8 +174,9 @@ class Run:
         else:
             cause = names.index("exception") if cause == COMMANDED else cause
             bench.unbooked += 1
+            bench.fruitless += 1
         bench.noted = None
-        bench.is_loud |= bench.unbooked >= _LOOP
+        bench.is_loud |= max(bench.unbooked, bench.fruitless) >= _LOOP
         return cause
 
     def _reset(self, cause: int) -> Snapshot | None:
@@ -217,6 +219,8 @@ def _logged(run: Run) -> Iterator[None]:
             seen.faults[code] += 1
         if code == "bolus":
             seen.begun.append(run.board.now_us)
+        if code == "bolus_end":
+            seen.ended.append(run.board.now_us)
         original(self, code, **fields)
 
     cls.log = log

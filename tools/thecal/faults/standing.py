@@ -7,6 +7,7 @@ from functools import cache
 
 from thecal.faults.life import Life
 from thecal.faults.pump import Seen
+from thecal.faults.reacting import HIGH, LOWEST_RATE, NO_BOLUS, STOP, TABLE
 from thecal.powercut.snapshot import S, module
 from thecal.powercut.train import steps_by
 
@@ -22,7 +23,7 @@ IN_DOUBT = (
     "RESET_LOOP",
     "SELF_TEST_FAILED",
 )
-_RAISED_US = 3 * S  # what was there for less is a wrong bit that was mended, or not yet in the EEPROM when a reset came
+_RAISED_US = 3 * S  # what was there for less may not be in the EEPROM yet when a reset comes
 _START_US = 6 * S  # from a reset to the alarms that it must not end
 _STOPS_US = 2 * S  # from an alarm to the last step
 _HEARD_US = 3 * S  # to its first tone, or to the one after that if the first sounded already
@@ -41,34 +42,55 @@ def mask(names: tuple[str, ...]) -> int:
 @cache
 def high() -> int:
     """Mask of the alarms of high priority."""
-    return sum(1 << number for number, row in enumerate(module("alarms").TABLE) if row[1] == "high")
+    return _those(0, HIGH)
 
 
 @cache
 def stopping() -> int:
     """Mask of those that stop delivery."""
-    return _reacting(module("alarms").STOP)
+    return _those(1, STOP)
 
 
 @cache
 def lowering() -> int:
     """Mask of those that leave the lowest rate only."""
-    return _reacting(module("alarms").LOWEST)
+    return _those(1, LOWEST_RATE)
 
 
 @cache
 def sparing() -> int:
     """Mask of those in which no bolus begins."""
-    return _reacting(module("alarms").NO_BOLUS)
+    return _those(1, NO_BOLUS)
 
 
-def _reacting(reaction: int) -> int:
-    return sum(1 << number for number, row in enumerate(module("alarms").TABLE) if row[2] == reaction)
+def _those(column: int, wanted: str) -> int:
+    return sum(1 << number for number, code in enumerate(_codes()) if TABLE[code][column] == wanted)
+
+
+def _codes() -> list[str]:
+    """By number, which is all that is taken from the firmware."""
+    return [row[0] for row in module("alarms").TABLE]
 
 
 def is_told(reference: Seen, seen: Seen) -> bool:
     """Whether an alarm of high priority has come that does not come without the fault."""
     return bool(seen.alarms & ~reference.alarms & high())
+
+
+def stood(life: Life, seen: Seen) -> int:
+    """Mask of the alarms that have come and were not gone at once: active for three seconds or to the end, or ended by
+    an operator or a reset. On the emulated board nobody sees when they end; of a pump that restarts without end, each
+    run is short."""
+    if not seen.watch or seen.looped:
+        return seen.alarms
+    stays = 0
+    for number in range(len(_codes())):
+        for stretch in stretches(seen, 1 << number):
+            since, until = stretch
+            is_short = until - since < _RAISED_US and until < seen.end_us and until not in seen.starts
+            if not is_short or _is_cleared(life, stretch):
+                stays |= 1 << number
+    return stays
 
 
 def stretches(seen: Seen, wanted: int) -> Iterator[tuple[int, int]]:
@@ -86,8 +108,10 @@ def stretches(seen: Seen, wanted: int) -> Iterator[tuple[int, int]]:
 
 def fault_of_an_alarm(life: Life, seen: Seen) -> str:
     """What is wrong with an alarm that has come; nothing if nothing is."""
-    if not seen.watch or seen.looped or seen.bench.is_loud:
+    if not seen.watch or seen.bench.is_loud:
         return ""
+    if seen.looped:
+        return "" if _is_heard_at_last(seen) else f"{len(seen.resets)} resets, and no alarm that is heard"
     return _runs_on(seen) or _gone(life, seen) or _unnoticed(seen)
 
 
@@ -112,27 +136,31 @@ def _gone(life: Life, seen: Seen) -> str:
     last = seen.watch[-1][1]
     if last & mask(IN_DOUBT):
         return ""
-    alarms = module("alarms")
-    for number, row in enumerate(alarms.TABLE):
-        if row[2] < alarms.LOWEST or last & 1 << number:
+    for number, code in enumerate(_codes()):
+        if TABLE[code][1] not in {STOP, LOWEST_RATE} or last & 1 << number:
             continue
         for since, until in stretches(seen, 1 << number):
-            if until - since >= _RAISED_US and not _may_end(life, seen, (since, until), number):
-                return f"{row[0]} of {since / S:.3f} s has gone at {until / S:.3f} s"
+            is_told = until - since >= _RAISED_US or until not in seen.starts
+            if is_told and not _may_end(life, seen, (since, until), number):
+                return f"{code} of {since / S:.3f} s has gone at {until / S:.3f} s"
     return ""
 
 
 def _may_end(life: Life, seen: Seen, stretch: tuple[int, int], number: int) -> bool:
     """Whether this alarm may end there: by an operator, or by a reset that it does not survive."""
     since, until = stretch
-    survives = module("alarms").TABLE[number][3]
-    if any(text == "clear" and since <= at_us <= until for at_us, text in life.lines):
+    survives = TABLE[_codes()[number]][2]
+    if _is_cleared(life, stretch):
         return True
     if until not in seen.starts:
         return until >= seen.end_us
     bench = seen.bench
     is_kept = not (bench.worn or bench.noise or bench.refused or bench.eeprom_until_us > since)
     return not survives or not is_kept or _is_back(seen, until, number)
+
+
+def _is_cleared(life: Life, stretch: tuple[int, int]) -> bool:
+    return any(text == "clear" and stretch[0] <= at_us <= stretch[1] for at_us, text in life.lines)
 
 
 def _is_back(seen: Seen, start: int, number: int) -> bool:
@@ -160,6 +188,12 @@ def _unnoticed(seen: Seen) -> str:
     if changes < _CHANGES_S * _LIGHT_US // S:
         return f"an alarm of high priority that is not seen: {changes} changes of the LED in {_LIGHT_US // S} s"
     return ""
+
+
+def _is_heard_at_last(seen: Seen) -> bool:
+    """Whether a tone of an alarm has sounded for a second without a reset."""
+    tones = [t_us for t_us, hz in seen.bench.sounds if hz in _ALARM_HZ]
+    return any(not any(t_us <= start < t_us + S for start in [*seen.starts, seen.end_us]) for t_us in tones)
 
 
 def _news(seen: Seen) -> Iterator[int]:

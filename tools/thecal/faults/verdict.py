@@ -53,7 +53,8 @@ def same_steps(one: Seen, other: Seen) -> bool:
 def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = nothing) -> Verdict:
     """must: mask of alarms of which one must have come, by what was done to the pump; 0: none. most: the disclosed
     maximum of that, in steps."""
-    life = life.as_it_went(seen.begun, seen.heard, bool(seen.alarms >> module("alarms").RTC_LOST & 1))
+    lost = bool(seen.alarms >> module("alarms").RTC_LOST & 1)
+    life = life.as_it_went(seen.begun, seen.heard, lost, [*seen.ended, *seen.starts[1:]])
     excess, unsafe = too_much(life, seen, most)
     undercount = max(0, seen.steps - seen.ledger_steps)
     new = seen.alarms & ~reference.alarms
