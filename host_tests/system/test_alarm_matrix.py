@@ -1,8 +1,8 @@
 """Every alarm in every mode, state and bolus state: reaction, rate, sound, light, log, clearing (F11; R28 to R32, I8).
 
-alarm_table.py and reacting.py are the specification, written from the design and not read from the firmware. Each combination is a pump
-of its own on the real application. What stops boluses on the way into a mode or state stops them; the combination runs
-all the same.
+alarm_table.py, and reacting.py of the fault campaign below it, are the specification, written from the design and not
+read from the firmware. Each combination is a pump of its own on the real application. What stops boluses on the way
+into a mode or state stops them; the combination runs all the same.
 """
 
 from __future__ import annotations
