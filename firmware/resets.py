@@ -119,10 +119,9 @@ class Resets:
 
     def frame(self):
         """Once a frame, behind what sounds: note that this start has come to where an alarm is heard."""
-        if self._frames < _HEARD:
-            self._frames += 1
-            if self._frames == _HEARD:
-                self._app.board.lived()
+        self._frames += 1
+        if self._frames == _HEARD:
+            self._app.board.lived()
 
     def log(self):
         """Log how the run before this start ended, if it was not by a power cut."""

@@ -182,3 +182,16 @@ def test_starts_before_this_one_are_remembered_by_the_counters(apart: bool) -> N
 def test_how_a_run_has_ended_is_logged_unless_it_was_a_power_cut(cause: str) -> None:
     ended = [{"ending": 1, "task": 5, "error": 2}]
     assert Starting(cause).logged("run_ended") == ([] if cause == "power_on" else ended)
+
+
+@pytest.mark.requirement("F11", "R28", "I10")
+@pytest.mark.parametrize("cause", ["power_on", "exception"])
+def test_a_start_has_come_to_something_with_its_fourth_frame_and_that_is_noted_once(cause: str) -> None:
+    """The tune of an alarm, which begins with the first, is over by then: it has been heard."""
+    start = Starting(cause)
+    lived: list[int] = []
+    board: Any = start.pump.board
+    for frame in range(1, 11):
+        board.lived = lambda frame=frame: lived.append(frame)
+        start.resets.frame()
+    assert lived == [4]
