@@ -8,13 +8,13 @@ import struct
 from firmware.alarms import TABLE as ALARMS
 from firmware.boluses import KINDS
 from firmware.civil import iso
-from firmware.library import DRUGS
 from firmware.resets import CAUSES, ENDINGS, ERRORS, TASKS
 from firmware.selftest import TESTS
 
 INFO = "info"
 
-# code, severity, fields. A field whose name is a key of NAMES is stored as an index into that table.
+# code, severity, fields. A field whose name is a key of NAMES is stored as an index into that table; `drug`, too: its
+# names come with library.py.
 TABLE = (
     ("boot", INFO, ("cause", "firmware", "start_ms")),
     ("assumed", "medium", ("steps", "volume_nl")),
@@ -70,7 +70,6 @@ NAMES = {
     "error": ERRORS,
     "test": TESTS,
     "by": ("operator",),
-    "drug": ("unknown",) + DRUGS,
     "found": ("none", "threshold", "trend", "sensor"),
     "record": ("ledger", "prescription", "calibration", "counters", "bolus", "diary"),
     "region": ("ledger", "bolus", "counters", "retired", "event_log", "fault_log"),
