@@ -185,3 +185,27 @@ def test_the_bus_works_again_after_a_bite_in_the_middle_of_a_transfer(script: Sc
     run.until(4.9)
     assert board.resets == {"power_on": 1, "watchdog": 1, "commanded": 0}
     assert sum(run.bench.eeprom.wear) > written
+
+
+@pytest.mark.requirement("F11")
+@pytest.mark.parametrize(
+    "access", ["machine.mem32[0x30000000]", "machine.mem32[0x30000000] = 1", "machine.mem16[0x28000002]"]
+)
+def test_an_access_to_where_there_is_nothing_is_a_hang_that_the_watchdog_ends(script: Script, access: str) -> None:
+    """As on the RP2040, whose hard fault MicroPython answers with an endless loop."""
+    run = script(
+        f"""
+import machine, time
+print("cause", machine.reset_cause())
+machine.WDT(timeout=4000)
+if machine.reset_cause() == machine.WDT_RESET:
+    raise SystemExit
+time.sleep_ms(500)
+{access}
+print("goes on")
+"""
+    )
+    board = run.board
+    board.run(10 * S)
+    assert board.resets["watchdog"] == 1
+    assert b"goes on" not in run.output

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from rp2040py.boards import BoardSpec, FlashLayout
 from rp2040py.clock.simulation_clock import SimulationClock
@@ -35,6 +35,30 @@ _HANG_LOOP = (
     0xBF30,
     0xE7FD,
 )  # wfi; b to it: a loop that nothing leaves costs the emulator nothing when it sleeps
+
+
+_NOWHERE = ("Read from invalid memory address", "Write to undefined address", "read from address")
+
+
+class BusFault(Exception):
+    """An access to where there is nothing, or to half of a word: the processor ends in a hard fault."""
+
+
+class _Bus:
+    """In the place of the emulator's logger, which is all that is told of such an access: the emulator reads zeros, and
+    goes on."""
+
+    def __init__(self, logger: Any) -> None:
+        self._logger = logger
+
+    def warning(self, component_name: str, message: str) -> None:
+        """Raises BusFault, which ends the instruction under way."""
+        if message.startswith(_NOWHERE):
+            raise BusFault(message)
+        self._logger.warning(component_name, message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._logger, name)
 
 
 class Alarm(Protocol):
@@ -66,6 +90,7 @@ class Chip:
         if flash is not None:
             self.mcu.flash[FS_START : FS_START + FS_BYTES] = flash
         FlashId(self.mcu, unique_id)
+        self.mcu.logger = _Bus(self.mcu.logger)
         self._limit = self.alarm(self.stop)
         self.on_watchdog: Callable[[bool], None] = lambda timed_out: None
         self.mcu.watchdog.on_watchdog_trigger = self._watchdog
@@ -79,11 +104,15 @@ class Chip:
         return self._clock.create_alarm(action)
 
     def run_until(self, clock_ns: int) -> None:
-        """Execute until the clock reads `clock_ns` (or up to one instruction more) or until stop()."""
+        """Execute until the clock reads `clock_ns` (or up to one instruction more) or until stop(). A bus fault is a
+        hang: MicroPython's handler of hard faults is an endless loop."""
         self._limit.schedule(max(clock_ns - self.now_ns(), 0))
         self._simulator.stopped = False
         while not self._simulator.stopped:
-            execute_batch(self._simulator, 1)
+            try:
+                execute_batch(self._simulator, 1)
+            except BusFault:
+                self.hang()
         self._limit.cancel()
 
     def stop(self) -> None:

@@ -163,8 +163,8 @@ class Branching:
         chip.on_watchdog = count
 
     def _watch_counter(self) -> None:
-        """A program counter that has left the memory: the processor would lock up at once. The emulator goes on, and
-        says so at every step, which takes it hours."""
+        """A program counter among the registers of the parts: the processor would lock up at once. The emulator takes
+        what it reads there for instructions."""
         chip = self.target.chip
 
         def look(number: int, frame: FrameType | None) -> None:
