@@ -90,7 +90,7 @@ class Chip:
         if flash is not None:
             self.mcu.flash[FS_START : FS_START + FS_BYTES] = flash
         FlashId(self.mcu, unique_id)
-        self.mcu.logger = _Bus(self.mcu.logger)
+        self.mcu.logger = cast("Any", _Bus(self.mcu.logger))
         self._limit = self.alarm(self.stop)
         self.on_watchdog: Callable[[bool], None] = lambda timed_out: None
         self.mcu.watchdog.on_watchdog_trigger = self._watchdog
