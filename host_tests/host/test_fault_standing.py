@@ -71,20 +71,31 @@ def test_an_alarm_that_goes_at_once_by_itself_is_unsafe(within_s: int) -> None:
         alarms.gone(ALARMS.STALL)
         alarms._end(ALARMS.STALL)
 
-    life = basal(RATE)
-    assert "stall of 60" in fault_of_an_alarm(life, Run(life, plan).lead())
+    assert "stall of 60" in fault_of_an_alarm(Run(basal(RATE), plan).lead())
 
 
 def test_a_condition_is_told_by_an_alarm_that_stays() -> None:
     """Not by one that was active for a moment."""
-    life = basal(RATE)
-    seen = Run(life, diag).lead()
-    assert standing.stood(life, seen) >> ALARMS.DRIVER_FAULT & 1
+    seen = Run(basal(RATE), diag).lead()
+    assert standing.stood(seen) >> ALARMS.DRIVER_FAULT & 1
     (at_us, _), *_ = [entry for entry in seen.watch if entry[1] >> ALARMS.DRIVER_FAULT & 1]
     seen.watch.append((at_us + 2 * S, 0))
-    assert not standing.stood(life, seen)
+    assert not standing.stood(seen)
     seen.watch[-1] = (at_us + 3 * S, 0)
-    assert standing.stood(life, seen) >> ALARMS.DRIVER_FAULT & 1
+    assert standing.stood(seen) >> ALARMS.DRIVER_FAULT & 1
+
+
+def test_a_clear_that_is_typed_while_the_pump_starts_is_the_operator_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read when the pump has started, and the alarm that the start has restored goes soon after it came."""
+    seen = Run(replace(basal(RATE), lines=[(91 * S, "clear")])).lead()
+    seen.starts = [seen.starts[0], 90 * S]
+    alarm = 1 << ALARMS.OCCLUSION
+    seen.watch = [(0, 0), (60 * S, alarm), (90 * S, 0), (91 * S + 100, alarm), (91 * S + 200_000, 0)]
+    seen.trains = []
+    assert fault_of_an_alarm(seen) == ""
+    assert standing.stood(seen) == alarm
+    seen.typed = [(80 * S, "clear")]
+    assert "occlusion of 91" in fault_of_an_alarm(seen)
 
 
 def fail(*_: Any) -> None:
@@ -100,9 +111,9 @@ def test_restarts_without_end_are_unsafe_if_nobody_hears_them(monkeypatch: pytes
     seen = Run(basal(RATE), plan).lead()
     assert seen.looped
     assert seen.bench.is_loud  # from the reset on
-    assert not fault_of_an_alarm(basal(RATE), seen)
+    assert not fault_of_an_alarm(seen)
     seen.bench.is_loud = False
-    assert "no alarm that is heard" in fault_of_an_alarm(basal(RATE), seen)
+    assert "no alarm that is heard" in fault_of_an_alarm(seen)
 
 
 def test_an_alarm_that_stops_nothing_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +175,9 @@ def test_an_operator_may_clear_an_alarm() -> None:
     seen = Run(life, mended).lead()
     assert not seen.watch[-1][1] >> ALARMS.DRIVER_FAULT & 1
     assert seen.trains[-1][0] > 200 * S
-    assert not fault_of_an_alarm(life, seen)
-    assert fault_of_an_alarm(replace(life, lines=[]), seen)
+    assert not fault_of_an_alarm(seen)
+    seen.typed = []
+    assert fault_of_an_alarm(seen)
 
 
 def never(self: Any, *more: object) -> int:
@@ -200,5 +212,5 @@ def test_too_little_of_an_alarm_is_no_fault() -> None:
     seen = Run(basal(RATE), diag).lead(64)
     seen.bench.sounds.clear()
     seen.bench.lights.clear()
-    assert not fault_of_an_alarm(basal(RATE), seen)
-    assert not fault_of_an_alarm(basal(RATE), Seen(seen.bench))
+    assert not fault_of_an_alarm(seen)
+    assert not fault_of_an_alarm(Seen(seen.bench))

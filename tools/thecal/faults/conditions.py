@@ -35,7 +35,7 @@ Condition = tuple[str, int, bool]
 
 def silent(life: Life, reference: Seen, seen: Seen, must: int) -> str:
     """Which condition of high priority has neither its own alarm nor one that says that the pump itself is in doubt."""
-    told = stood(life, seen)
+    told = stood(seen)
     if seen.bench.is_loud or told & ~reference.alarms & mask(IN_DOUBT):
         return ""
     found = conditions(life, reference, seen, must)

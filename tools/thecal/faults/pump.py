@@ -42,6 +42,7 @@ class Seen:
     errors: list[str] = field(default_factory=list)
     begun: list[int] = field(default_factory=list)  # true times at which a bolus was,
     ended: list[int] = field(default_factory=list)  # and at which one has ended
+    typed: list[tuple[int, str]] = field(default_factory=list)  # (true time, line); later than planned after a reset
     heard: bool = False  # whether the first line was answered with `ok`
     watch: list[tuple[int, int]] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
@@ -80,6 +81,7 @@ class Run:
     def _type(self, board: FaultBoard, line: str) -> None:
         if self._typed_to is None:
             self._typed_to = board, len(board.output)
+        self.seen.typed.append((board.now_us, line))
         board.input.extend(b"\x15" + line.encode() + b"\r")
 
     def lead(self, length_s: int = LENGTH_S, longer: Callable[[Seen], int] | None = None) -> Seen:

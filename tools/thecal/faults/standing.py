@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from thecal.faults.life import Life
 from thecal.faults.pump import Seen
 from thecal.faults.reacting import HIGH, LOWEST_RATE, NO_BOLUS, STOP, TABLE
 from thecal.powercut.snapshot import S, module
@@ -77,7 +76,7 @@ def is_told(reference: Seen, seen: Seen) -> bool:
     return bool(seen.alarms & ~reference.alarms & high())
 
 
-def stood(life: Life, seen: Seen) -> int:
+def stood(seen: Seen) -> int:
     """Mask of the alarms that have come and were not gone at once: active for three seconds or to the end, or ended by
     an operator or a reset. On the emulated board nobody sees when they end; of a pump that restarts without end, each
     run is short."""
@@ -88,7 +87,7 @@ def stood(life: Life, seen: Seen) -> int:
         for stretch in stretches(seen, 1 << number):
             since, until = stretch
             is_short = until - since < _RAISED_US and until < seen.end_us and until not in seen.starts
-            if not is_short or _is_cleared(life, stretch):
+            if not is_short or _is_cleared(seen, stretch):
                 stays |= 1 << number
     return stays
 
@@ -106,13 +105,13 @@ def stretches(seen: Seen, wanted: int) -> Iterator[tuple[int, int]]:
         yield since, seen.end_us
 
 
-def fault_of_an_alarm(life: Life, seen: Seen) -> str:
+def fault_of_an_alarm(seen: Seen) -> str:
     """What is wrong with an alarm that has come; nothing if nothing is."""
     if not seen.watch or seen.bench.is_loud:
         return ""
     if seen.looped:
         return "" if _is_heard_at_last(seen) else f"{len(seen.resets)} resets, and no alarm that is heard"
-    return _runs_on(seen) or _gone(life, seen) or _unnoticed(seen)
+    return _runs_on(seen) or _gone(seen) or _unnoticed(seen)
 
 
 # -- it stops the pump --------------------------------------------------------------------------------------------
@@ -131,7 +130,7 @@ def _runs_on(seen: Seen) -> str:
 # -- it stays -----------------------------------------------------------------------------------------------------
 
 
-def _gone(life: Life, seen: Seen) -> str:
+def _gone(seen: Seen) -> str:
     """An alarm that only an operator ends, and that has gone without one."""
     last = seen.watch[-1][1]
     if last & mask(IN_DOUBT):
@@ -141,16 +140,16 @@ def _gone(life: Life, seen: Seen) -> str:
             continue
         for since, until in stretches(seen, 1 << number):
             is_told = until - since >= _RAISED_US or until not in seen.starts
-            if is_told and not _may_end(life, seen, (since, until), number):
+            if is_told and not _may_end(seen, (since, until), number):
                 return f"{code} of {since / S:.3f} s has gone at {until / S:.3f} s"
     return ""
 
 
-def _may_end(life: Life, seen: Seen, stretch: tuple[int, int], number: int) -> bool:
+def _may_end(seen: Seen, stretch: tuple[int, int], number: int) -> bool:
     """Whether this alarm may end there: by an operator, or by a reset that it does not survive."""
     since, until = stretch
     survives = TABLE[_codes()[number]][2]
-    if _is_cleared(life, stretch):
+    if _is_cleared(seen, stretch):
         return True
     if until not in seen.starts:
         return until >= seen.end_us
@@ -159,8 +158,11 @@ def _may_end(life: Life, seen: Seen, stretch: tuple[int, int], number: int) -> b
     return not survives or not is_kept or _is_back(seen, until, number)
 
 
-def _is_cleared(life: Life, stretch: tuple[int, int]) -> bool:
-    return any(text == "clear" and stretch[0] <= at_us <= stretch[1] for at_us, text in life.lines)
+def _is_cleared(seen: Seen, stretch: tuple[int, int]) -> bool:
+    """By an operator: what is typed while the pump starts is read when it has."""
+    since, until = stretch
+    first_us = max((start for start in seen.starts if start <= since < start + _START_US), default=since)
+    return any(text == "clear" and first_us <= at_us <= until for at_us, text in seen.typed)
 
 
 def _is_back(seen: Seen, start: int, number: int) -> bool:

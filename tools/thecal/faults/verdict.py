@@ -63,7 +63,7 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = noth
     unsafe = unsafe or disobeyed(life, seen, most) or _runs_again(life, seen)
     if not unsafe and most is not presses:
         unsafe = lasting_error(life, reference, seen)
-    unsafe = unsafe or silent(life, reference, seen, must) or fault_of_an_alarm(life, seen)
+    unsafe = unsafe or silent(life, reference, seen, must) or fault_of_an_alarm(seen)
     if unsafe:
         kind = UNSAFE
     elif new or resets or notes:
