@@ -209,3 +209,26 @@ print("goes on")
     board.run(10 * S)
     assert board.resets["watchdog"] == 1
     assert b"goes on" not in run.output
+
+
+@pytest.mark.requirement("F11")
+@pytest.mark.parametrize("counter", [0x15000000, 0x40000000, 0x60000000, 0xD0000000])
+def test_a_program_counter_outside_of_the_memory_is_a_hang_that_the_watchdog_ends(script: Script, counter: int) -> None:
+    """0x15000000 is a cache's memory that reads as something: no access of it tells."""
+    run = script(
+        """
+import machine, time
+print("cause", machine.reset_cause())
+machine.WDT(timeout=4000)
+if machine.reset_cause() == machine.WDT_RESET:
+    raise SystemExit
+time.sleep(3)
+print("goes on")
+"""
+    )
+    board = run.board
+    board.run(2 * S)
+    board.chip.mcu.core.pc = counter
+    board.run(10 * S)
+    assert board.resets["watchdog"] == 1
+    assert b"goes on" not in run.output

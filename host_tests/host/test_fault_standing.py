@@ -85,7 +85,7 @@ def test_a_condition_is_told_by_an_alarm_that_stays() -> None:
     assert standing.stood(seen) >> ALARMS.DRIVER_FAULT & 1
 
 
-def test_a_clear_that_is_typed_while_the_pump_starts_is_the_operator_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clear_that_is_typed_while_the_pump_starts_is_the_operator_s() -> None:
     """It is read when the pump has started, and the alarm that the start has restored goes soon after it came."""
     seen = Run(replace(basal(RATE), lines=[(91 * S, "clear")])).lead()
     seen.starts = [seen.starts[0], 90 * S]

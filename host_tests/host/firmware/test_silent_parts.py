@@ -155,7 +155,7 @@ def test_an_eeprom_that_reads_as_blank_for_a_moment_is_read_again(
 ) -> None:
     pump = Pump(prescription(basal="1 mL/day"))
     pump.run(60)
-    kept = bytes(pump.bench.eeprom.memory[: PAGE * layout.EVENTS_FIRST])
+    kept = bytes(pump.bench.eeprom.memory[: PAGE * layout.KEYS_FIRST])  # prescription and calibration
     pump.twin.at(pump.twin.now_ns(), lambda: pump.twin.power_cut(2 * S))
     pump.run(1)
     ones(monkeypatch, readings)
@@ -167,6 +167,7 @@ def test_an_eeprom_that_reads_as_blank_for_a_moment_is_read_again(
     else:
         assert status["alarms"] in {"eeprom_dead", "ledger_damaged", "calibration_damaged"}
     assert kept != b"\xff" * len(kept)
+    assert bytes(pump.bench.eeprom.memory[: len(kept)]) == kept
     pump.close()
 
 

@@ -35,8 +35,7 @@ _HANG_LOOP = (
     0xBF30,
     0xE7FD,
 )  # wfi; b to it: a loop that nothing leaves costs the emulator nothing when it sleeps
-
-
+_MEMORY = (0x00, 0x10, 0x20)  # ROM, flash, RAM: bits 24 to 31 of their addresses
 _NOWHERE = ("Read from invalid memory address", "Write to undefined address", "read from address")
 
 
@@ -111,6 +110,8 @@ class Chip:
         while not self._simulator.stopped:
             try:
                 execute_batch(self._simulator, 1)
+                if self.mcu.core.pc >> 24 not in _MEMORY:
+                    raise BusFault(f"program counter {self.mcu.core.pc:#x}")
             except BusFault:
                 self.hang()
         self._limit.cancel()

@@ -12,7 +12,6 @@ import pickle
 import signal
 from collections import Counter
 from random import Random
-from types import FrameType
 from typing import Any
 
 from thecal.build import build, littlefs_image
@@ -37,9 +36,6 @@ _S = 1_000_000_000
 _LENGTH_S = 140
 _FIRST_S, _LAST_S = 1.0, 60.0
 _CHILD_S = 900  # of wall time: a child that takes longer has gone wrong
-_LOOK_S = 5  # of processor time, between two looks at the program counter
-_PC = 15
-_MEMORY = (0x00, 0x10, 0x20)  # ROM, flash, RAM: bits 24 to 31 of their addresses
 _SEVERE = ("medium", "high")
 _NEAR_S = 5.0  # of the start: most are later, when the pump doses
 _PL = (25_000, 10_000, 100_000)  # of a step; smaller ones make more of them than the emulator can in its time
@@ -158,21 +154,8 @@ class Branching:
             if self.target.resets["watchdog"] + self.target.resets["commanded"] >= RESETS_MAX:
                 self._tell(self._looped())
 
-        self._watch_counter()
         chip.run_until = bear  # type: ignore[method-assign]
         chip.on_watchdog = count
-
-    def _watch_counter(self) -> None:
-        """A program counter among the registers of the parts: the processor would lock up at once. The emulator takes
-        what it reads there for instructions."""
-        chip = self.target.chip
-
-        def look(number: int, frame: FrameType | None) -> None:
-            if chip.mcu.core.registers[_PC] >> 24 not in _MEMORY:
-                raise RuntimeError("the program counter is outside of the memory")
-
-        signal.signal(signal.SIGVTALRM, look)
-        signal.setitimer(signal.ITIMER_VIRTUAL, _LOOK_S, _LOOK_S)
 
     def _looped(self) -> Seen:
         seen = Seen(self._bench, resets=[1] * RESETS_MAX, looped=True)
