@@ -29,6 +29,7 @@ _DAY_S = const(86_400)
 _REM = const(432)  # 1 nL/day is 5/432 pL a second
 _FLOW = const(5)
 _DOSED_S = const(2)
+_BEHIND_MAX_S = const(2)  # pump time follows the RTC by so much: a trial may begin a little later than it was ordered
 _PRIME = const(3)
 _NO_LIMIT = 0xFFFFFFFF
 
@@ -88,7 +89,7 @@ class Demand:
         before = self.over, self.bridging
         if self._trial_s and not self.over:
             self.trial_left -= seconds
-            self.over = not 0 < self.trial_left <= self._trial_s
+            self.over = not 0 < self.trial_left <= self._trial_s + _BEHIND_MAX_S
         if self.bridging:
             left = (self._bridge_end - volume_nl) & _U32
             self.bridging = 0 < left <= self._bridge_nl

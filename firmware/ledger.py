@@ -74,6 +74,9 @@ class Ledger:
     shift = _kept("_shift")
     # Local time, minutes since 2000, of the newest scheduled bolus that was given or skipped.
     decided_min = _kept("_decided_min")
+    flags = _kept("_flags")
+    bolus = _kept("_bolus")  # number of the newest bolus that has begun to flow, low 16 bits
+    low = _kept("_low")  # low bits of `counted`: all that the scratch registers keep of it
 
     def __init__(self, mirror, scratch, pl_per_step):
         """mirror: mirror.Mirror of ledger records. scratch: 4 words of 30 bits that survive a watchdog reset."""
@@ -91,11 +94,11 @@ class Ledger:
         self.alarms = 0  # alarms that a reset must not end, as a mask of 32
         self.flags = 0
         self.shift = 0
-        self.bolus = 0  # number of the newest bolus that has begun to flow, low 16 bits
+        self.bolus = 0
         self.bolus_left_nl = 0  # above 0 while it flows: what it still has to give
         self.aside_nl = 0  # above 0 while a bolus waits for that one to end, or flows on after it: what is left of it
         self.decided_min = 0
-        self._low = 0  # low bits of `counted`
+        self.low = 0
         self._time = 0  # of the record that was taken up
 
     # -- the tick ---------------------------------------------------------------------------------------------
@@ -110,7 +113,7 @@ class Ledger:
         if steps:
             used = self.used + steps
             self.used = used
-            self._scratch.keep_total(self._low + used)
+            self._scratch.keep_total(self.low + used)
         return steps
 
     def note(self, day, second, cascade):
@@ -173,8 +176,8 @@ class Ledger:
         self.reservoir_pl = reservoir_pl
         self.reserved = reserve
         self.used = 0
-        self._low = counted & TOTAL_MASK
-        self._scratch.keep_total(self._low)
+        self.low = counted & TOTAL_MASK
+        self._scratch.keep_total(self.low)
 
     # -- recovery ---------------------------------------------------------------------------------------------
 
@@ -200,7 +203,7 @@ class Ledger:
             self.state = STOPPED
             return False, False, 0, 0, 0
         day, second = self.recorded
-        self._low = self.counted & TOTAL_MASK
+        self.low = self.counted & TOTAL_MASK
         used = self._scratch.steps_since(self.counted, self.reserved)
         if used < 0:
             self.used = self.reserved

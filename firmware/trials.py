@@ -1,7 +1,11 @@
 """A trial: a prescription in force for 1 h to 14 d of pump time, which ends by itself. After it the pump gives its
 minimum rate or nothing, until an operator keeps or discards what was tried (F5)."""
 
+from micropython import const
+
 from firmware.prescription import MINIMUM, STOPPED
+
+_BEHIND_MAX_S = const(2)
 
 
 class Trials:
@@ -22,9 +26,11 @@ class Trials:
         if course is None or course.trial_over:
             return 0
         passed = self._app.therapy.now() - course.trial_start
-        if passed < 0:  # pump time went back, in a clock set that was cut: nobody knows how long the trial has lasted
+        # Pump time follows the RTC by a second or two. If it went back further, in a clock set that was cut, nobody
+        # knows how long the trial has lasted.
+        if passed < -_BEHIND_MAX_S:
             return 0
-        return max(0, course.trial_s - passed)
+        return max(0, course.trial_s - max(0, passed))
 
     def is_over(self):
         """Whether a trial has ended, and its prescription is in force no more."""

@@ -13,6 +13,7 @@ _STRIKES = const(2)  # looks in a row
 _LATE_MS = const(400)
 _EDGE_WAIT_MS = const(1_100)
 _POLL_MS = const(2)
+_TRIES = const(3)  # to see an edge
 _STEP_MAX_S = const(2)  # beyond it the two clocks disagree and neither is believed
 _FRAMES_PER_STEP = const(10_000)  # 100 ppm
 
@@ -40,18 +41,23 @@ class WallClock:
         """Wait for the RTC's next second, at most 1.1 s, and read it: (day, second), or None if its oscillator has
         stopped at any time since it was set, or if it does not count."""
         began = self._board.ticks_ms()
-        try:
-            if self._rtc.stopped():
-                return None
-            first = self._rtc.seconds()
-            self._board.collect()  # between the edge and the frames that are laid on it, its 30 ms would stay
-            while self._rtc.seconds() == first:
-                if self._board.ticks_diff(self._board.ticks_ms(), began) > _EDGE_WAIT_MS:
-                    return None
+        for _ in range(_TRIES):  # hundreds of transfers: one that is disturbed says nothing of the RTC
+            try:
+                return self._read_twice() if self._sees_edge(began) else None
+            except OSError:
                 self._board.sleep_ms(_POLL_MS)
-        except OSError:
-            return None
-        return self._read_twice()
+        return None
+
+    def _sees_edge(self, began):
+        if self._rtc.stopped():
+            return False
+        first = self._rtc.seconds()
+        self._board.collect()  # between the edge and the frames that are laid on it, its 30 ms would stay
+        while self._rtc.seconds() == first:
+            if self._board.ticks_diff(self._board.ticks_ms(), began) > _EDGE_WAIT_MS:
+                return False
+            self._board.sleep_ms(_POLL_MS)
+        return True
 
     def _read_twice(self):
         """What two readings in a row agree on: a bit can come wrong over the bus. None if three readings do not."""

@@ -78,7 +78,7 @@ class Started:
         before = self.board.resets["watchdog"]
         self.board.hang()
         while self.board.resets["watchdog"] == before:
-            self.run(200 * MS)
+            self.run(1 * MS)  # what comes next belongs to the next start, long before its first byte or pin
 
     def power_cut(self) -> None:
         """A short one. The EEPROM is as it was left, a page under way torn."""
@@ -94,9 +94,9 @@ class Started:
     def reset(self, how: str) -> str:
         """What the next start shows in its first tenth of a second, or until DRIVE is high if `how` ends so."""
         kind, _, through = how.partition(" ")
+        self.high.clear()
         {"cut": self.power_cut, "bite": self.bite, "command": self.command_reset}[kind]()
         assert not self.bench.motor.drive
-        self.high.clear()
         began = self.board.now_ns()
         end = began + (STRETCH if through else 100 * MS)
         self.flood(end)
@@ -174,6 +174,28 @@ def test_drive_is_low_and_no_byte_reaches_the_repl_until_the_self_test_has_passe
         assert (status["self_test"], status["alarms"]) == ("passed", "none")
 
 
+@pytest.mark.requirement("F12", "I8")
+@pytest.mark.parametrize(("low_us", "is_set"), [(0, False), (20, False), (300, False), (10_000, True)])
+def test_a_strap_whose_wire_is_charged_late_is_not_set(low_us: int, is_set: bool, image: Path, built: Path) -> None:
+    """Else a pump would sit at its REPL after a reset, without a word. Time runs from where the line before leaves."""
+    pump = Started(image, built)
+
+    def protected(new: GPIOPinState, old: GPIOPinState) -> None:
+        if new == GPIOPinState.HIGH and not began:
+            began.append(pump.board.now_ns())
+            pump.board.wiring.set_service(True)
+            pump.board.at(began[0] + low_us * 1_000, lambda: pump.board.wiring.set_service(False))
+
+    began: list[int] = []
+    pump.board.chip.mcu.gpio[pins.WP].add_listener(protected)
+    pump.run(STRETCH)
+    assert began
+    assert bool(pump.high) != is_set
+    pump.board.send(b"\r")
+    pump.run(200 * MS)
+    assert (b">>>" in pump.output) == is_set
+
+
 def _battery(pump: Started) -> None:
     pump.bench.sensors.battery_mv = 2_950
 
@@ -212,8 +234,8 @@ def test_the_self_test_is_run_after_a_reset_of_any_kind(kind: str, image: Path, 
     pump.run(STRETCH)
     assert pump.bench.motor.drive
     _battery(pump)
-    {"cut": pump.power_cut, "bite": pump.bite, "command": pump.command_reset}[kind]()
     pump.high.clear()
+    {"cut": pump.power_cut, "bite": pump.bite, "command": pump.command_reset}[kind]()
     before = pump.bench.motor.pulses
     pump.run(STRETCH)
     status = pump.status()

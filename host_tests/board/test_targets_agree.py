@@ -157,7 +157,7 @@ def test_the_twin_starts_as_fast_as_the_board(image: Path, built: Path) -> None:
     twin = first_rtc_access_ms(Twin(make_bench(plan), plan.seed))
     emulated = first_rtc_access_ms(EmulatedBoard(make_bench(plan), image, littlefs_image(built)))
     assert abs(emulated - twin) < 20, f"add {emulated - twin:.0f} ms to BOOT_NS in tools/thecal/twin/twin.py"
-    assert emulated < 1_900  # then up to 1 s until the RTC's edge: a start takes 3 s at most
+    assert emulated < 1_950  # then up to 1 s until the RTC's edge: a start takes 3 s at most
 
 
 @pytest.mark.requirement("F12", "I7")

@@ -73,6 +73,25 @@ def test_without_its_watcher_a_condition_is_unsafe(
     assert alarm in found.why
 
 
+@pytest.mark.requirement("R16")
+@pytest.mark.parametrize("level", [False, True])
+def test_a_drive_pin_that_is_held_is_read_back(level: bool) -> None:
+    def hold(board: FaultBoard) -> None:
+        board.bench.drive_stuck = level
+        board.train.power(board.train.is_told)
+
+    def plan(run: Run) -> None:
+        run.at(60 * S, hold)
+        if level:
+            run.at(61 * S, lambda board: run.app.board.cut(True))  # else it is as it is told
+
+    life = basal(RATE)
+    known = Known(life, Run(life).lead(), {})
+    seen = campaign.lead(known, Planned("", plan), "")
+    assert seen.alarms >> ALARMS.SELF_TEST_FAILED & 1
+    assert verdict.judge(life, known.seen, seen, 0).kind == verdict.DETECTED
+
+
 @pytest.mark.parametrize("strike", [adc(0, 1_000), adc(0, 300), adc(1, 2_000), adc(2, 2_000), adc(3, 2_000), heat(219)])
 def test_what_needs_no_alarm_is_not_asked_for(strike: Strike) -> None:
     seen, found = judged(strike)

@@ -74,6 +74,20 @@ def test_an_exception_that_comes_late_is_a_restart(no_guard: None) -> None:
     assert seen.end_us >= LONGER_S * S
 
 
+def test_what_is_planned_behind_a_bite_comes_after_it() -> None:
+    """Also what is due in the stretch of time in which the watchdog bites."""
+    came: list[bool] = []
+
+    def plan(run: Run) -> None:
+        run.at(30 * S, lambda board: board.hang())
+        for tenth in range(1, 101):
+            run.at(30 * S + tenth * S // 10, lambda board: came.append(board is run.board))
+
+    _, seen, _ = followed(basal(120_000), plan)
+    assert seen.resets == [1]
+    assert came == [True] * 100
+
+
 def test_a_pump_that_does_not_run_ahead_is_not_followed() -> None:
     life = basal(120_000)
     _, seen, found = followed(life, lambda run: None)

@@ -24,6 +24,24 @@ STORED = 65  # frames until the end of a trial is
 acts = st.sampled_from(["pass", "reset", "forward", "back"])
 
 
+@pytest.mark.requirement("F5", "R49")
+@pytest.mark.parametrize(("by", "goes_on"), [(-1, True), (-2, True), (-3, False)])
+def test_a_trial_that_has_just_begun_goes_on_when_pump_time_follows_the_rtc(by: int, goes_on: bool) -> None:
+    """Further back it goes only in a clock set that was cut: then nobody knows how long the trial has lasted."""
+    app = App()
+    app.pass_time(86_400)
+    app.commit(device_rx(**TRIAL), (HOUR, 1))
+    app.pass_time(by)
+    for _ in range(STORED):
+        app.courses.keep()
+    assert app.courses.trials.left_s() == (HOUR if goes_on else 0)
+    assert app.rate() == (6_000_000 if goes_on else 0)
+    app.pass_time(HOUR - 1 - by)
+    assert app.courses.trials.left_s() == (1 if goes_on else 0)
+    app.pass_time(1)
+    assert app.courses.trials.left_s() == 0
+
+
 @given(
     st.integers(HOUR, 14 * 86_400), st.lists(st.tuples(acts, st.integers(0, 7 * 86_400)), max_size=12), st.booleans()
 )

@@ -119,7 +119,8 @@ def test_each_mode_and_course_has_its_rate():
         assert taken(device_rx(), plan, 1_000).rate(DAY0, 0, 0) == rate
     plan = course.Course()
     plan.trial_s, plan.trial_start = 3_600, 1_000
-    early = taken(device_rx(), plan, 999)  # pump time went back
+    assert not taken(device_rx(), plan, 998).follow(0, 0)  # pump time has followed the RTC
+    early = taken(device_rx(), plan, 997)  # it went back
     assert early.follow(0, 0)
     assert early.over
     assert early.limits() == (0, 0)

@@ -11,7 +11,9 @@ import os
 import pickle
 import signal
 from collections import Counter
+from pathlib import Path
 from random import Random
+from traceback import extract_tb
 from typing import Any
 
 from thecal.build import build, littlefs_image
@@ -22,7 +24,7 @@ from thecal.faults.disclosed import Steps
 from thecal.faults.life import COURSES, Life
 from thecal.faults.parts import Bench
 from thecal.faults.pump import RESETS_MAX, Seen
-from thecal.faults.verdict import judge
+from thecal.faults.verdict import UNSAFE, judge
 from thecal.image import find_or_make_image
 from thecal.models.bench import PumpConfig
 from thecal.paths import ROOT
@@ -102,6 +104,7 @@ class Branching:
         self._simulation = Simulation(self.plan, self.target)
         self._pipe: int | None = None  # of a child, to its parent
         self._struck_us = 0
+        self._stumbled = ""
         self._bench = Bench(PumpConfig().steps_per_index, Random(0))
 
     def branch(self, number: int, at_ns: int, strike: board_faults.Fault) -> None:
@@ -138,14 +141,17 @@ class Branching:
         strike(self.target)
 
     def _bear_faults(self) -> None:
-        """What the emulator cannot execute any more is a processor that has locked up; and resets without end, end."""
+        """What the emulator cannot execute any more is a processor that has locked up, unless a model of the bench has
+        failed; and resets without end, end."""
         chip = self.target.chip
         run_until, reset = chip.run_until, chip.on_watchdog
 
         def bear(clock_ns: int) -> None:
             try:
                 run_until(clock_ns)
-            except Exception:  # noqa: BLE001 - whatever the emulator stumbles over
+            except Exception as error:  # noqa: BLE001 - whatever the emulator stumbles over
+                if Path(extract_tb(error.__traceback__)[-1].filename).is_relative_to(ROOT):
+                    self._stumbled = repr(error)
                 chip.hang()
                 run_until(clock_ns)
 
@@ -174,6 +180,7 @@ class Branching:
         seen.trains = [(t_ns // 1_000, 1, 1) for t_ns in times]
         seen.steps = len(times)
         seen.end_us = end_ns // 1_000
+        seen.stumbled = self._stumbled
         return seen
 
     def _seen(self, result: Result) -> Seen:
@@ -213,6 +220,9 @@ def lead(seed: int, package: int, numbers: range) -> list[Case]:
     reference = branching.lead()
     cases = []
     for number, (what, must, most) in drawn.items():
-        verdict = judge(life, reference, branching.found[number], must, most)
+        seen = branching.found[number]
+        verdict = judge(life, reference, seen, must, most)
+        if seen.stumbled:
+            verdict = verdict._replace(kind=UNSAFE, why=f"a model has failed: {seen.stumbled}")
         cases.append(Case(f"board:{package}:{number}", what, life.kind, verdict))
     return cases

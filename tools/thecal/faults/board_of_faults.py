@@ -15,6 +15,7 @@ from thecal.powercut.whole_pump import Board
 TICKS_MASK = 0x3FFFFFFF
 _DIE = 3  # channel of the processor's own temperature
 _DIE_MV = 709
+_OWN = ("take_press", "button_down", "driver_fault", "sound", "led", "at_rest", "outputs_follow")  # static in Board
 
 
 class FaultBoard(Board):
@@ -30,17 +31,17 @@ class FaultBoard(Board):
         self.train = self.counter = FaultTrain(self, bench, snapshot.steps)
         self.rotor = FaultRotor(self.train, bench)
         self.presses = 0
-        for name in ("take_press", "button_down", "driver_fault", "sound", "led"):  # static in the board without faults
+        for name in _OWN:
             setattr(self, name, getattr(self, "_" + name))
 
     def advance(self, us: int) -> None:
         end = self.now_us + us
         events = self._events
         while events and events[0][0] <= end:
-            at_us, _, action = heapq.heappop(events)
-            if at_us > self.now_us:
-                super().advance(at_us - self.now_us)
-            action(self)
+            if events[0][0] > self.now_us:
+                super().advance(events[0][0] - self.now_us)  # a bite in it leaves the event to the next board
+            else:
+                heapq.heappop(events)[2](self)
         if self.now_us < end:
             super().advance(end - self.now_us)
 
@@ -82,6 +83,12 @@ class FaultBoard(Board):
 
     def _driver_fault(self) -> bool:
         return self.bench.diag
+
+    def _at_rest(self) -> bool:
+        return not self.train.is_driven
+
+    def _outputs_follow(self) -> bool:
+        return self.train.is_driven == self.train.is_told
 
     def _sound(self, hz: int) -> None:
         self.bench.sounds.append((self.now_us, hz))

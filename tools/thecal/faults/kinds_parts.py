@@ -80,7 +80,7 @@ def _drive(rng: Random, at_us: int) -> Planned:
 
     def strike(board: FaultBoard) -> None:
         board.bench.drive_stuck = stuck
-        board.train.power(board.train._wanted)
+        board.train.power(board.train.is_told)
 
     return Planned(f"DRIVE = {stuck}", lambda run: run.at(at_us, strike))
 

@@ -60,6 +60,16 @@ class FaultTrain(Train):
         self._cut()
         self._bench.stalled = on
 
+    @property
+    def is_driven(self) -> bool:
+        """Whether the DRIVE pad is high."""
+        return self._on
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the firmware has told it to be."""
+        return self._wanted
+
     def power(self, on: bool) -> None:
         self._wanted = on
         stuck = self._bench.drive_stuck

@@ -47,6 +47,7 @@ class Seen:
     watch: list[tuple[int, int]] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     rate: int = -1
+    stumbled: str = ""  # what a model of the bench has raised: then the campaign has failed, and not the pump
 
 
 Fault = Callable[["Run"], None]

@@ -16,7 +16,14 @@ from typing import Protocol
 
 from thecal.paths import ROOT
 
-_TRIED = ("firmware", "lib", "tools/thecal/powercut", "tools/thecal/faults", "tools/thecal/models")
+_TRIED = (
+    "boot.py",
+    "main.py",
+    "firmware",
+    "lib",
+    "tools",
+    "pyproject.toml",
+)  # and the pinned emulator
 
 
 @dataclass(frozen=True)
@@ -100,11 +107,12 @@ def run_packages(settings: Settings, name: str, work: Work, count: int, progress
 
 @lru_cache(maxsize=1)
 def version() -> str:
-    """A digest of firmware and campaign: finished packages of another version are run again."""
+    """A digest of firmware, campaign, models and emulator: finished packages of another version are run again."""
     digest = hashlib.sha256()
-    for folder in _TRIED:
-        for path in sorted((ROOT / folder).glob("*.py")):
-            digest.update(path.read_bytes())
+    for name in _TRIED:
+        path = ROOT / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 
