@@ -150,7 +150,7 @@ class Branching:
             try:
                 run_until(clock_ns)
             except Exception as error:  # noqa: BLE001 - whatever the emulator stumbles over
-                if Path(extract_tb(error.__traceback__)[-1].filename).is_relative_to(ROOT):
+                if Path(extract_tb(error.__traceback__)[-1].filename).is_relative_to(ROOT / "tools"):
                     self._stumbled = repr(error)
                 chip.hang()
                 run_until(clock_ns)
