@@ -14,16 +14,11 @@ class Calibrating:
         self.staged = {}
         self._crc = 0  # of the calibration that is staged
 
-    def lines(self):
-        """What the volumes of a confirmation rest on: a wrong tubing volume that nobody was shown caused a recall."""
-        records = self._app.records
-        if records.calibration is None:
-            return ["calibration: none"]
-        return ["calibration: version %d" % records.calibrations.sequence] + records.calibration.show()
-
     def show(self):
         """Every calibration value with its unit, and what is staged."""
-        return self.lines() + ["staged %s: %s" % (name, value) for name, value in sorted(self.staged.items())]
+        return self._app.records.calibration_lines() + [
+            "staged %s: %s" % (name, value) for name, value in sorted(self.staged.items())
+        ]
 
     def stage(self, name, text):
         """Stage one value: a whole number in the unit that `calibrate show` names."""

@@ -46,9 +46,9 @@ class Commands:
             raise ValueError("%s: no such command; `help` lists them" % words[0])
         return verb(words[1:])
 
-    def prepare(self, verb):
-        """Load a module that this command needs. Returns False once there is none left."""
-        return self._pump.later.prepare(verb)
+    def prepare(self, line):
+        """Load a module that this command needs. Returns False once there is none left. line: its first three words."""
+        return self._pump.later.prepare(line)
 
     def _program(self, words):
         return self._pump.later.part("programming").program(words)

@@ -133,7 +133,7 @@ class Console:
             if sum(line) != self._command_sum:
                 raise ValueError("a bit of the line has changed in RAM: type it again")
             words = line.decode().split()
-            if words and self.commands.prepare(words[0]):  # pyright: ignore[reportAttributeAccessIssue]
+            if words and self.commands.prepare(" ".join(words[:3])):  # pyright: ignore[reportAttributeAccessIssue]
                 return True
             self._command = None
             if not words:

@@ -18,12 +18,22 @@ from firmware.image import forget
 
 # What each module imports of the others comes before it: a turn loads one module.
 _WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "pending", "commands")
-# Verbs that need it; modules; the class to make of the last module, which gives the part its name.
+# How the commands begin that need it; modules; the class to make of the last module, which gives the part its name.
 _PARTS = (
-    (("program", "trial", "score", "bridge"), ("history", "fluid_path", "bridge_plan"), "BridgePlan"),
+    (
+        ("program stage end", "program confirm", "program commit", "trial", "score", "bridge"),
+        ("history", "fluid_path", "bridge_plan"),
+        "BridgePlan",
+    ),
     (("trial", "score"), ("trial_orders",), "TrialOrders"),
-    (("program", "trial"), ("staging", "comparison", "unusual", "past", "programming"), "Programming"),
-    (("program", "trial", "calibrate"), ("interrupted", "calibrating"), "Calibrating"),
+    (("program", "trial"), ("staging", "programming"), "Programming"),
+    (
+        ("program stage end", "program show", "trial keep", "trial discard"),
+        ("history", "comparison", "unusual", "presenting"),
+        "Presenting",
+    ),
+    (("program history",), ("history", "comparison", "past"), None),
+    (("calibrate",), ("interrupted", "calibrating"), "Calibrating"),
     (("prime",), ("fluid_path", "priming"), "Priming"),
     (("refill",), ("refilling",), "Refilling"),
     (("resume",), ("remedies",), None),
@@ -56,11 +66,15 @@ class Part:
         """Whether it holds what an operator has staged."""
         return bool(getattr(self.made, "staged", None))
 
-    def forget(self):
-        """Its memory is free again."""
+    def serves(self, line):
+        """Whether the command in this line needs it."""
+        return any(line == verb or line.startswith(verb + " ") for verb in self.verbs)
+
+    def forget(self, names):
+        """Nobody holds it any more; the memory of these modules is free again."""
         self.made = None
         self.loaded = 0
-        forget(self.modules)
+        forget(names)
 
 
 class Later:
@@ -96,24 +110,28 @@ class Later:
                 return part.made
         raise ValueError("later: no part %s" % name)
 
-    def prepare(self, verb):
+    def prepare(self, line):
         """Load a module that this command needs. Returns False once there is none left. What an import raises is for
-        the console to tell; nothing is half loaded then."""
+        the console to tell; nothing is half loaded then. line: the command, or its first three words."""
         now = self._app.board.ticks_ms()
         for part in self._parts:
-            if verb in part.verbs:
+            if part.serves(line):
                 part.used_at = now
                 if part.made is None:
-                    self._forget_others(verb)
+                    self._make_room(line)
                     part.load(self._app)
                     return True
         return False
 
-    def _forget_others(self, verb):
-        """Make room for what this command needs."""
+    def _make_room(self, line):
         for part in self._parts:
-            if part.loaded and verb not in part.verbs and not part.is_needed():
-                part.forget()
+            if part.loaded and not part.serves(line) and not part.is_needed():
+                self._forget(part)
+
+    def _forget(self, part):
+        """A module that another part has too stays."""
+        others = [other for other in self._parts if other.loaded and other is not part]
+        part.forget([name for name in part.modules if not any(name in other.modules for other in others)])
 
     def tidy(self):
         """Once a second: watch over what is staged; while no command is under way, forget a part that was not used for
@@ -128,7 +146,7 @@ class Later:
             return
         for part in self._parts:
             if part.loaded and board.ticks_diff(now, part.used_at) >= _KEPT_MS and not part.is_needed():
-                part.forget()
+                self._forget(part)
                 return
 
 

@@ -3,7 +3,7 @@
 Dosing goes on undisturbed by the prescription in force until a commit, which is one record.
 """
 
-from firmware import alarms, comparison, history, library, past, staging, unusual
+from firmware import alarms, library, staging
 
 _REFUSED_EVERY_MS = 60_000
 _VERBS = "show, history, stage KEY WORDS, confirm FIELD VALUE, commit DIGEST or discard"
@@ -23,13 +23,16 @@ class Programming:
         """Whether something is staged, whole or in part."""
         return self.staging.open or self.staging.complete is not None
 
+    def _presenting(self):
+        return self._app.later.part("presenting")
+
     def program(self, words):
         """The console verb. Returns lines."""
         verb = words[0] if words else ""
         if verb == "show" and len(words) == 1:
-            return comparison.show(self._app.records.prescription, self.staging.complete)
+            return self._presenting().show(self.staging.complete)
         if verb == "history" and len(words) == 1:
-            return past.lines(self._app)
+            return self._app.later.part("past").lines(self._app)
         if verb == "stage" and len(words) >= 2:
             return self._stage(words[1], words[2:])
         if verb == "confirm" and len(words) >= 3:
@@ -80,47 +83,13 @@ class Programming:
             self.staging.discard()
             self._refused()
             raise ValueError("digest = %s: the pump computed %s; nothing is staged" % (digest, own))
-        return self._answer(rx, own)
+        return self._presenting().answer(self.staging, rx, own)
 
     def present(self, rx):
         """Stage a valid Prescription that is there already (that of a trial, or the one before it) to be confirmed and
         committed as any other. Returns the lines of stage_end()."""
         self.staging.take(rx, self._app.records.calibration)
-        return self._answer(rx, rx.digest())
-
-    def _answer(self, rx, digest):
-        """The lines, each made when the console takes it, and with each a piece of the search for what is unusual: all
-        at once would delay the tick."""
-        app = self._app
-        active = app.records.prescription
-        stage = self.staging
-        stage.compared = None
-        stage.warnings = found = []
-        older = history.History(app.board.eeprom)
-        search = unusual.warnings(active, rx, app.records.calibration.min_rate, older)
-        for lines in (comparison.show(active, rx), self._ends(rx, digest)):
-            for line in lines:
-                yield line
-                _step(search, found)
-        while _step(search, found):
-            pass
-        if stage.complete is not rx:
-            raise ValueError("program stage end: given up, as nobody took the answer")
-        stage.compared = (active, digest)
-        app.log.log("staged", digest=int(digest, 16))
-        if found:
-            yield "to be typed once more: `program confirm FIELD VALUE` for each warning, as it stands there"
-        for index in range(len(found)):
-            yield "warning %s: %s" % found[index]
-
-    def _ends(self, rx, digest):
-        """What a staged prescription rests on, and what comes before it."""
-        yield "library: " + library.LIBRARY
-        yield "digest: " + digest
-        for line in self._app.later.part("calibrating").lines():
-            yield line
-        for line in self._app.courses.lines(rx):
-            yield line
+        return self._presenting().answer(self.staging, rx, rx.digest())
 
     def _need_compared(self, verb):
         """The staged prescription, which was checked and compared with what is in force now. Raises ValueError."""
@@ -211,12 +180,3 @@ class Programming:
         if self._refused_at is None or self._app.board.ticks_diff(now, self._refused_at) > _REFUSED_EVERY_MS:
             self._refused_at = now
             self._app.log.log("refused")
-
-
-def _step(search, found):
-    """One piece of a search. Returns whether there was one."""
-    for warning in search:
-        if warning:
-            found.append(warning)
-        return True
-    return False

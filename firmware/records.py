@@ -168,6 +168,12 @@ class Records:
         except ValueError:
             found.append(alarms.PRESCRIPTION_DAMAGED)
 
+    def calibration_lines(self):
+        """What the volumes of a confirmation rest on: a wrong tubing volume that nobody was shown caused a recall."""
+        if self.calibration is None:
+            return ["calibration: none"]
+        return ["calibration: version %d" % self.calibrations.sequence] + self.calibration.show()
+
     def need_loaded(self, command):
         """Raise ValueError unless everything was read: what lies in an EEPROM that did not answer must not be taken for
         nothing, and overwritten."""

@@ -64,7 +64,7 @@ class Pump:
     def say(self, line: str) -> list[str]:
         """The answer to a console line. Raises ValueError where it is refused."""
         commands, words = self.app.console.commands, line.split()
-        while commands.prepare(words[0]):
+        while commands.prepare(line):
             continue
         return list(commands.run(words))
 

@@ -69,7 +69,7 @@ class App:
         self.courses = Courses(self)
         self.selftest = SelfTest(self)
         self.later = Later(self)
-        for verb in ("bridge", "trial"):
+        for verb in ("bridge", "trial keep"):
             while self.later.prepare(verb):
                 continue
         self.take_up_schedule()
