@@ -126,6 +126,37 @@ def told(result: Result) -> list[tuple[Any, ...]]:
     return [(row[0], *row[2:]) if row[2] == "staged" else tuple(row) for row in comparable(result.events)]
 
 
+def full(basal: str, count: int) -> dict[str, Any]:
+    """As many periods as boluses of every day."""
+    days = ("mon", "tue", "wed", "thu", "fri")
+    periods = [
+        {"days": day, "from": f"{hour:02}:00", "to": f"{hour + 2:02}:00", "rate": f"3.{hour} mL/day"}
+        for day in days
+        for hour in (2, 8)
+    ]
+    scheduled = [bolus(f"{hour:02}:30", "1 uL", "10 s") for hour in range(count)]
+    return prescription("500 ug/mL", basal, *scheduled, mode="flex", period=periods[:count])
+
+
+@pytest.mark.requirement("F2", "F3", "F4", "F5")
+def test_the_console_has_the_memory_for_ten_periods_and_ten_boluses_in_place_of_as_many(board: Pump) -> None:
+    """Staged, compared, and put on trial, beside the code for it. What is not tried is in docs/LIMITS.md."""
+    lines = stage_lines(parse_prescription(full("2.6 mL/day", 10), RATES), pack)
+    plan = scenario(
+        FIRST,
+        "95 s",
+        happens(20.3, "program", prescription=full("2.4 mL/day", 10)),
+        *(happens(round(60.1 + 0.6 * place, 1), "command", line=line) for place, line in enumerate(lines)),
+        happens(83.1, "command", line="trial start 1 h then minimum"),
+        pump=PUMP,
+    )
+    result = on_board(plan, board)
+    assert b"error" not in result.console
+    codes = [event.code for event in result.events if event.code in ("staged", "committed", "trial")]
+    assert codes == ["staged", "committed", "staged", "trial", "committed"]
+    assert result.summary.resets == {"power_on": 1, "watchdog": 0, "commanded": 0}
+
+
 @pytest.mark.requirement("F3", "F5", "F6", "F7", "F10", "R05")
 def test_a_life_of_therapies_is_the_same_on_both_targets(board: Pump) -> None:
     plan = life()
