@@ -21,7 +21,7 @@ _WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "pending", "co
 # How the commands begin that need it; modules; the class to make of the last module, which gives the part its name.
 _PARTS = (
     (
-        ("program stage end", "program confirm", "program commit", "trial", "score", "bridge"),
+        ("program show", "program stage end", "program confirm", "program commit", "trial", "score", "bridge"),
         ("history", "fluid_path", "bridge_plan"),
         "BridgePlan",
     ),
@@ -87,6 +87,9 @@ class Later:
         self._parts = [Part(*row) for row in _PARTS]
         self._pending = None  # pending.Pending; tidy() needs it
         self._tidied_at = 0  # ticks_ms
+        # ticks_ms of the last refusal in programming that was logged: here, as a host that makes noise has that part
+        # forgotten and loaded again and again.
+        self.refused_at = None
 
     def work(self):
         """Load the next module that comes with the pump; the last call gives the console its commands. Whatever an

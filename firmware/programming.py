@@ -16,7 +16,6 @@ class Programming:
         """app: app.App."""
         self._app = app
         self.staging = staging.Staging()
-        self._refused_at = None  # ticks_ms of the last refusal that was logged
 
     @property
     def staged(self):
@@ -176,7 +175,8 @@ class Programming:
 
     def _refused(self):
         """Log it, once a minute at most: a host that only makes noise must not fill the log."""
+        later = self._app.later
         now = self._app.board.ticks_ms()
-        if self._refused_at is None or self._app.board.ticks_diff(now, self._refused_at) > _REFUSED_EVERY_MS:
-            self._refused_at = now
+        if later.refused_at is None or self._app.board.ticks_diff(now, later.refused_at) > _REFUSED_EVERY_MS:
+            later.refused_at = now
             self._app.log.log("refused")

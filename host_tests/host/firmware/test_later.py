@@ -120,10 +120,10 @@ def test_what_a_command_needs_is_there_for_a_minute_and_in_the_way_of_no_other(a
     (app,) = apps
     assert loaded(app) == set()
     pump.ask("program show")
-    assert loaded(app) == {"presenting", "programming"}
+    assert loaded(app) == {"bridge_plan", "presenting", "programming"}
     pump.ask("status")
     pump.run(58)
-    assert loaded(app) == {"presenting", "programming"}
+    assert loaded(app) == {"bridge_plan", "presenting", "programming"}
     pump.ask("prime show")
     assert loaded(app) == {"priming"}
     pump.run(63)
@@ -218,4 +218,17 @@ def test_what_comes_with_the_pump_and_cannot_be_loaded_ends_in_a_restart(monkeyp
     pump.run(4)
     assert pump.status()["state"] == "dosing"
     assert pump.twin.resets["commanded"] == 1
+    pump.close()
+
+
+@pytest.mark.requirement("F11", "F12")
+def test_a_refusal_is_logged_once_a_minute_whatever_is_loaded_in_between() -> None:
+    pump = Pump()
+    for _ in range(5):
+        assert pump.ask("program stage end 00000000")[-1].startswith("error: program stage end")
+        assert pump.ask("prime show")[-1] == "ok"
+    assert pump.codes().count("refused") == 1
+    pump.run(61)
+    pump.ask("program stage end 00000000")
+    assert pump.codes().count("refused") == 2
     pump.close()
