@@ -5,7 +5,7 @@ from micropython import const
 
 from firmware.prescription import MINIMUM, STOPPED
 
-_BEHIND_MAX_S = const(2)
+_BEHIND_MAX_S = const(2)  # the longest step of wallclock.py; the guard has its own
 
 
 class Trials:

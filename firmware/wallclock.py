@@ -39,7 +39,7 @@ class WallClock:
 
     def wait_for_edge(self):
         """Wait for the RTC's next second, at most 1.1 s, and read it: (day, second), or None if its oscillator has
-        stopped at any time since it was set, or if it does not count."""
+        stopped at any time since it was set, if it does not count, or if three transfers fail."""
         began = self._board.ticks_ms()
         for _ in range(_TRIES):  # hundreds of transfers: one that is disturbed says nothing of the RTC
             try:

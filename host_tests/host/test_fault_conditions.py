@@ -76,12 +76,8 @@ def test_without_its_watcher_a_condition_is_unsafe(
 @pytest.mark.requirement("R16")
 @pytest.mark.parametrize("level", [False, True])
 def test_a_drive_pin_that_is_held_is_read_back(level: bool) -> None:
-    def hold(board: FaultBoard) -> None:
-        board.bench.drive_stuck = level
-        board.train.power(board.train.is_told)
-
     def plan(run: Run) -> None:
-        run.at(60 * S, hold)
+        run.at(60 * S, lambda board: board.train.hold(level))
         if level:
             run.at(61 * S, lambda board: run.app.board.cut(True))  # else it is as it is told
 

@@ -1,5 +1,6 @@
 """Numbers in RAM that a record, a calibration, the clock or a limit is made of: no wrong bit of them gets as far (F11;
-R18, R26; invariants 1, 2 and 6). Those of the ledger are in test_ledger.py, of the history in test_history_flips.py."""
+R18, R26; invariants 1, 2 and 6). Those of the ledger are in test_ledger_flips.py, those of the history in
+test_history_flips.py."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_what_goes_to_and_fro_does_not_add_up(moves: list[int]) -> None:
 
 
 class Disturbed:
-    """An RTC whose second ends after 40 ms, on a bus that fails in the given transfers. In place of board and rtc."""
+    """An RTC whose seconds last 200 ms, on a bus that fails in the given transfers. In place of board and rtc."""
 
     def __init__(self, *fails: int) -> None:
         self.fails = fails

@@ -149,7 +149,7 @@ class Branching:
         def bear(clock_ns: int) -> None:
             try:
                 run_until(clock_ns)
-            except Exception as error:  # noqa: BLE001 - whatever the emulator stumbles over
+            except Exception as error:  # noqa: BLE001 - the emulator names no class for what it cannot execute
                 if Path(extract_tb(error.__traceback__)[-1].filename).is_relative_to(ROOT / "tools"):
                     self._stumbled = repr(error)
                 chip.hang()

@@ -77,12 +77,7 @@ def _stall(rng: Random, at_us: int) -> Planned:
 
 def _drive(rng: Random, at_us: int) -> Planned:
     stuck = rng.choice((False, True))
-
-    def strike(board: FaultBoard) -> None:
-        board.bench.drive_stuck = stuck
-        board.train.power(board.train.is_told)
-
-    return Planned(f"DRIVE = {stuck}", lambda run: run.at(at_us, strike))
+    return Planned(f"DRIVE = {stuck}", lambda run: run.at(at_us, lambda board: board.train.hold(stuck)))
 
 
 def _blank(rng: Random, at_us: int) -> Planned:

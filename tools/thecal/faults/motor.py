@@ -60,6 +60,11 @@ class FaultTrain(Train):
         self._cut()
         self._bench.stalled = on
 
+    def hold(self, level: bool) -> None:
+        """Something holds the DRIVE pad at a level."""
+        self._bench.drive_stuck = level
+        self.power(self._wanted)
+
     @property
     def is_driven(self) -> bool:
         """Whether the DRIVE pad is high."""

@@ -8,7 +8,6 @@ the campaign's `--seed` repeats one board and prints what was wrong with it.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from thecal.image import find_or_make_image
 from thecal.paths import ROOT
 from thecal.powercut.board_life import CutBoard
 from thecal.powercut.board_plans import MS, STARTED_NS, Plan, S, draw, plans, program_lines, typed_from
-from thecal.powercut.parts import PartResult, Progress, Settings
+from thecal.powercut.parts import PartResult, Progress, Settings, version
 
 _BOARDS = 4  # of each plan
 _CUTS = 10  # of each board
@@ -61,7 +60,7 @@ def run(settings: Settings, progress: Progress) -> PartResult:
     cuts = _REDUCED_CUTS if settings.reduced else _CUTS
     numbers = range(1 if settings.reduced else _BOARDS)
     works = [Work((name, number), cuts, settings.seed, image, flash) for number in numbers for name in names]
-    key = _key(flash.read_bytes(), settings.seed, cuts)
+    key = f"{version()}-{settings.seed}-{cuts}"
     results = []
     for done, result in enumerate(_results(works, folder, key, settings.jobs), 1):
         results.append(result)
@@ -148,14 +147,6 @@ def _kept(folder: Path, work: Work, key: str, result: dict[str, Any]) -> dict[st
 
 def _path(folder: Path, work: Work) -> Path:
     return folder / f"{work.package[0]}-{work.package[1]}.json"
-
-
-def _key(flash: bytes, seed: int, cuts: int) -> str:
-    """Results of other firmware, another campaign or another seed do not count."""
-    content = hashlib.sha256(flash)
-    for path in sorted(Path(__file__).parent.glob("board_*.py")):
-        content.update(path.read_bytes())
-    return f"{content.hexdigest()[:16]}-{seed}-{cuts}"
 
 
 def _merged(results: list[dict[str, Any]]) -> PartResult:

@@ -16,14 +16,7 @@ from typing import Protocol
 
 from thecal.paths import ROOT
 
-_TRIED = (
-    "boot.py",
-    "main.py",
-    "firmware",
-    "lib",
-    "tools",
-    "pyproject.toml",
-)  # and the pinned emulator
+_TRIED = ("boot.py", "main.py", "firmware", "lib", "tools", "pyproject.toml")  # the last pins the emulator
 
 
 @dataclass(frozen=True)
