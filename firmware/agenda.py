@@ -6,8 +6,6 @@ counts as had, and nothing else. A clock that was ahead for long and is set back
 gets there again; whoever sets it is told, and a commit ends it.
 """
 
-from binascii import crc32
-
 from micropython import const
 
 from firmware import boluses, civil
@@ -48,11 +46,11 @@ class Agenda:
     def lay(self, rx):
         """Take up the boluses of a prescription, or None."""
         self.check()
-        self._items = ()
+        items, therapy = (), self._therapy
         if rx is not None and rx.scheduled:
-            self._therapy = crc32(rx.pack()) & 0xFFFFFFFF
-            found = [(item[1] * 60, index, item[0]) for index, item in enumerate(rx.scheduled)]
-            self._items = tuple(sorted(found))
+            therapy = rx.crc()
+            items = tuple(sorted([(item[1] * 60, index, item[0]) for index, item in enumerate(rx.scheduled)]))
+        self._items, self._therapy = items, therapy
         self._close()
 
     def begin(self, day, second):

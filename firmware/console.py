@@ -181,8 +181,11 @@ class Console:
             self._begin = 0
 
     def _next_line(self, lines):
+        """None is a line that has still to be worked for."""
         try:
-            self._put((next(lines) + "\r\n").encode())
+            line = next(lines)
+            if line is not None:
+                self._put((line + "\r\n").encode())
         except StopIteration:
             self._lines = None
             self._put(b"ok\r\n")

@@ -9,8 +9,6 @@ from pump time and the ledger's volume, in which a bit may be wrong too, it is s
 the guard, which reckons it by itself, has tripped: until then it sees other rates than it expects.
 """
 
-from binascii import crc32
-
 from micropython import const
 
 from firmware import alarms, events
@@ -86,7 +84,7 @@ class Courses:
         self.need_hold("program commit" if trial is None else "trial start")
         course, _ = self._app.later.part("bridge_plan").plan(rx)
         if trial is not None:
-            self._app.later.part("trial_orders").plan(rx, course, trial)
+            self._app.later.part("trial_start").plan(rx, course, trial)
         left = self.bridging.left_nl()
         self._begun = course
         self._begins_bridge = course.bridge_nl > 0 and not left
@@ -154,7 +152,7 @@ class Courses:
         rx = self._app.records.prescription
         rx.course = course
         self.unsaved = rx
-        self.unsaved_crc = crc32(rx.record())
+        self.unsaved_crc = rx.record_crc()
         self._wait = _STORE_EVERY
         self._app.must_record = True  # so that a wrong total is found out before
 
@@ -226,11 +224,11 @@ class Courses:
 
     def trial(self, words):
         """`trial`, `trial start NUMBER UNIT then minimum|stopped`, `trial keep|discard|end`. Returns lines."""
+        if words and words[0] == "start":
+            return self._app.later.part("trial_start").start(words[1:])
         orders = self._app.later.part("trial_orders")
         if not words:
             return orders.show()
-        if words[0] == "start":
-            return orders.start(words[1:])
         if words == ["keep"]:
             return orders.keep()
         if words == ["discard"]:

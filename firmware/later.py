@@ -6,9 +6,9 @@ The first second begins with the motor powered and its steps a second away; one 
 alarms, boluses, scheduled or asked for at the button, and the ends of bridges and trials are there from the start. What
 comes in at the console meanwhile waits in the USB buffer.
 
-What few commands need is loaded by the first of them, and forgotten a minute after the last, or when a command needs
-something else; but not while it holds what an operator has staged, which pending.py ends in time. No other module
-imports anything once the application runs.
+What few commands need is loaded by the first of them, and forgotten a minute after the last, or with a command that
+needs something else, loaded or not; but not while it holds what an operator has staged, which pending.py ends in time.
+No other module imports anything once the application runs.
 """
 
 from micropython import const
@@ -18,20 +18,15 @@ from firmware.image import forget
 
 # What each module imports of the others comes before it: a turn loads one module.
 _WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "pending", "commands")
-# How the commands begin that need it; modules; the class to make of the last module, which gives the part its name.
-_PARTS = (
-    (
-        ("program show", "program stage end", "program confirm", "program commit", "trial", "score", "bridge"),
-        ("history", "fluid_path", "bridge_plan"),
-        "BridgePlan",
-    ),
-    (("trial", "score"), ("trial_orders",), "TrialOrders"),
-    (("program", "trial"), ("staging", "programming"), "Programming"),
-    (
-        ("program stage end", "program show", "trial keep", "trial discard"),
-        ("history", "comparison", "unusual", "presenting"),
-        "Presenting",
-    ),
+# How the commands begin that need it; modules; the class to make of the last module, which gives the part its name; how
+# those begin that do not need it all the same.
+_PARTS: tuple = (
+    (("program commit", "trial start", "bridge"), ("history", "fluid_path", "bridge_plan"), "BridgePlan"),
+    (("trial start",), ("trial_start",), "TrialStart"),
+    (("trial", "score"), ("history", "trial_orders"), "TrialOrders", ("trial start",)),
+    (("program", "trial"), ("programming",), "Programming"),
+    (("program stage",), ("staging",), "Staging"),
+    (("program show",), ("history", "comparison", "unusual", "presenting"), "Presenting"),
     (("program history",), ("history", "comparison", "past"), None),
     (("calibrate",), ("interrupted", "calibrating"), "Calibrating"),
     (("prime",), ("fluid_path", "priming"), "Priming"),
@@ -46,9 +41,10 @@ _TIDY_MS = const(1_000)
 class Part:
     """What some commands need."""
 
-    def __init__(self, verbs, modules, maker):
+    def __init__(self, verbs, modules, maker, but=()):
         self.verbs = verbs
         self.modules = modules
+        self._but = but
         self._maker = maker
         self.loaded = 0  # modules
         self.made = None
@@ -68,7 +64,7 @@ class Part:
 
     def serves(self, line):
         """Whether the command in this line needs it."""
-        return any(line == verb or line.startswith(verb + " ") for verb in self.verbs)
+        return _begins(line, self.verbs) and not _begins(line, self._but)
 
     def forget(self, names):
         """Nobody holds it any more; the memory of these modules is free again."""
@@ -107,28 +103,45 @@ class Later:
         self._loaded += 1
 
     def part(self, name):
-        """What a command that runs needs: prepare() has loaded it."""
+        """What a command that runs needs: prepare() or bring() has loaded it."""
+        return self._named(name).made
+
+    def _named(self, name):
         for part in self._parts:
             if part.modules[-1] == name:
-                return part.made
+                return part
         raise ValueError("later: no part %s" % name)
+
+    def bring(self, name):
+        """Load a part for the rest of a command whose lines are under way, in place of what nobody needs any more: all
+        that a long command needs may be more than the heap has room for at once. A generator, which gives None for
+        each module; it returns the part."""
+        part = self._named(name)
+        self._make_room((part,))
+        while part.made is None:
+            part.used_at = self._app.board.ticks_ms()
+            part.load(self._app)
+            yield None
+        return part.made
 
     def prepare(self, line):
         """Load a module that this command needs. Returns False once there is none left. What an import raises is for
         the console to tell; nothing is half loaded then. line: the command, or its first three words."""
+        needed = [part for part in self._parts if part.serves(line)]
+        if needed:
+            self._make_room(needed)
         now = self._app.board.ticks_ms()
-        for part in self._parts:
-            if part.serves(line):
-                part.used_at = now
-                if part.made is None:
-                    self._make_room(line)
-                    part.load(self._app)
-                    return True
+        for part in needed:
+            part.used_at = now
+            if part.made is None:
+                part.load(self._app)
+                return True
         return False
 
-    def _make_room(self, line):
+    def _make_room(self, needed):
+        """A commit needs memory too: what showed the prescription has its turn before."""
         for part in self._parts:
-            if part.loaded and not part.serves(line) and not part.is_needed():
+            if part.loaded and part not in needed and not part.is_needed():
                 self._forget(part)
 
     def _forget(self, part):
@@ -151,6 +164,10 @@ class Later:
             if part.loaded and board.ticks_diff(now, part.used_at) >= _KEPT_MS and not part.is_needed():
                 self._forget(part)
                 return
+
+
+def _begins(line, verbs):
+    return any(line == verb or line.startswith(verb + " ") for verb in verbs)
 
 
 def load(name):

@@ -48,7 +48,15 @@ class Prescription:
 
     def digest(self):
         """What host and pump compare before a commit: CRC-32 of the packed therapy, as 8 hex digits."""
-        return "%08x" % (crc32(self.pack()) & 0xFFFFFFFF)
+        return "%08x" % self.crc()
+
+    def crc(self):
+        """CRC-32 of the packed therapy. Part by part: a heap with two full prescriptions may have no room for a third
+        copy of one in one piece."""
+        crc = 0
+        for part in self._parts():
+            crc = crc32(part, crc)
+        return crc & 0xFFFFFFFF
 
     @property
     def gives_doses(self):
@@ -76,30 +84,46 @@ class Prescription:
 
     def pack(self):
         """The therapy, packed: what host and pump compare a digest of."""
-        parts = [
-            struct.pack(
-                _HEAD,
-                self.patient.encode(),
-                DRUGS.index(self.drug),
-                self.mode,
-                self.concentration,
-                self.basal,
-                self.max_per_hour,
-                self.max_per_day,
-                len(self.periods),
-            )
-        ]
-        for period in self.periods:
-            parts.append(struct.pack(_PERIOD, *period))
-        parts.append(bytes((len(self.scheduled),)))
-        for bolus in self.scheduled:
-            parts.append(struct.pack(_SCHEDULED, *bolus))
-        parts.append(struct.pack(_PATIENT, *(self.patient_bolus or _NO_PATIENT)))
-        return b"".join(parts)
+        return b"".join(self._parts())
 
-    def record(self):
-        """The record payload, at most 550 bytes: the therapy and its course."""
-        return self.pack() + self.course.pack()
+    def _parts(self):
+        """What the packed therapy consists of, one after the other."""
+        yield struct.pack(
+            _HEAD,
+            self.patient.encode(),
+            DRUGS.index(self.drug),
+            self.mode,
+            self.concentration,
+            self.basal,
+            self.max_per_hour,
+            self.max_per_day,
+            len(self.periods),
+        )
+        for period in self.periods:
+            yield struct.pack(_PERIOD, *period)
+        yield bytes((len(self.scheduled),))
+        for bolus in self.scheduled:
+            yield struct.pack(_SCHEDULED, *bolus)
+        yield struct.pack(_PATIENT, *(self.patient_bolus or _NO_PATIENT))
+
+    def room(self):
+        """An empty buffer for record()."""
+        lists = len(self.periods) * struct.calcsize(_PERIOD) + 1 + len(self.scheduled) * struct.calcsize(_SCHEDULED)
+        return bytearray(struct.calcsize(_HEAD) + lists + struct.calcsize(_PATIENT) + course.SIZE)
+
+    def record(self, room=None):
+        """The record payload, at most 550 bytes: the therapy and its course. room: what room() gave."""
+        found = self.room() if room is None else room
+        at = 0
+        for part in self._parts():
+            found[at : at + len(part)] = part
+            at += len(part)
+        found[at:] = self.course.pack()
+        return found
+
+    def record_crc(self):
+        """CRC-32 of record(), which is not made for it."""
+        return crc32(self.course.pack(), self.crc()) & 0xFFFFFFFF
 
 
 def unpack(payload, calibration):

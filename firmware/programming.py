@@ -3,7 +3,8 @@
 Dosing goes on undisturbed by the prescription in force until a commit, which is one record.
 """
 
-from firmware import alarms, library, staging
+from firmware import alarms, library
+from firmware.agenda import Agenda
 
 _REFUSED_EVERY_MS = 60_000
 _VERBS = "show, history, stage KEY WORDS, confirm FIELD VALUE, commit DIGEST or discard"
@@ -15,21 +16,30 @@ class Programming:
     def __init__(self, app):
         """app: app.App."""
         self._app = app
-        self.staging = staging.Staging()
+        self._forget()
+
+    def _forget(self):
+        self.complete = None  # a validated Prescription, ready to commit
+        self._room = None  # for its record: a piece so large may not be there any more when the commit comes
+        self._calibration = None  # with which it was validated
+        self._compared: tuple | None = None  # with which Prescription in force it was, and the digest shown
+        self._warnings = []  # (FIELD VALUE, why; None once it was retyped) of what must be, if it was compared
+
+    def _lines(self):
+        """The staging.Staging that collects lines, or None."""
+        lines = self._app.later.part("staging")
+        return lines if lines is not None and lines.staged else None
 
     @property
     def staged(self):
         """Whether something is staged, whole or in part."""
-        return self.staging.open or self.staging.complete is not None
-
-    def _presenting(self):
-        return self._app.later.part("presenting")
+        return self.complete is not None or self._lines() is not None
 
     def program(self, words):
         """The console verb. Returns lines."""
         verb = words[0] if words else ""
         if verb == "show" and len(words) == 1:
-            return self._presenting().show(self.staging.complete)
+            return self._app.later.part("presenting").show(self.complete)
         if verb == "history" and len(words) == 1:
             return self._app.later.part("past").lines(self._app)
         if verb == "stage" and len(words) >= 2:
@@ -45,8 +55,10 @@ class Programming:
         return ()
 
     def _stage(self, key, words):
+        lines = self._app.later.part("staging")
         if key == "begin" and not words:
-            self.staging.begin()
+            self._forget()
+            lines.begin()
         elif key == "end" and len(words) == 1:
             return self.stage_end(words[0])
         elif key in ("begin", "end"):
@@ -54,9 +66,9 @@ class Programming:
             raise ValueError("program stage %s: %s" % (key, need))
         else:
             try:
-                self.staging.put(key, words)
+                lines.put(key, words)
             except ValueError:
-                if self.staging.open:
+                if lines.staged:
                     self._refused()
                 raise
         return ()
@@ -67,46 +79,81 @@ class Programming:
         values = self._app.records.calibration
         if values is None:
             raise ValueError("program stage end: the pump has no calibration; `calibrate` comes first")
-        rx = self.staging.complete
+        rx = self.complete
         try:
             if rx is None:
-                rx = self.staging.end(values)
-            elif self.staging.calibration is not values:
+                rx = self._app.later.part("staging").end(values)
+                self._take(rx)
+            elif self._calibration is not values:
                 rx.validate(values)
-                self.staging.calibration = values
+                self._calibration = values
         except ValueError:
             self._refused()
             raise
         own = rx.digest()
         if own != digest:
-            self.staging.discard()
+            self._forget()
             self._refused()
             raise ValueError("digest = %s: the pump computed %s; nothing is staged" % (digest, own))
-        return self._presenting().answer(self.staging, rx, own)
+        self._compared = None
+        return self._answer(rx, own)
 
     def present(self, rx):
         """Stage a valid Prescription that is there already (that of a trial, or the one before it) to be confirmed and
         committed as any other. Returns the lines of stage_end()."""
-        self.staging.take(rx, self._app.records.calibration)
-        return self._presenting().answer(self.staging, rx, rx.digest())
+        lines = self._lines()
+        if lines is not None:
+            lines.discard()
+        self._take(rx)
+        return self._answer(rx, rx.digest())
+
+    def _take(self, rx):
+        """A validated Prescription is what is staged; nothing of it is confirmed."""
+        self._forget()
+        self._room = rx.room()
+        self.complete = rx
+        self._calibration = self._app.records.calibration
+
+    def _answer(self, rx, digest):
+        """The lines of stage_end(), and None where none is ready. rx, with this digest, is staged."""
+        app = self._app
+        active = app.records.prescription
+        self._warnings = found = []
+        presenting = yield from app.later.bring("presenting")
+        yield from presenting.compare(rx, found)
+        presenting = None  # its memory is for what comes next
+        yield "library: " + library.LIBRARY
+        yield "digest: " + digest
+        for line in app.records.calibration_lines():
+            yield line
+        yield from app.later.bring("bridge_plan")
+        for line in app.courses.lines(rx):
+            yield line
+        if self.complete is not rx:
+            raise ValueError("program stage end: given up, as nobody took the answer")
+        self._compared = (active, digest)
+        app.log.log("staged", digest=int(digest, 16))
+        if found:
+            yield "to be typed once more: `program confirm FIELD VALUE` for each warning, as it stands there"
+        for index in range(len(found)):
+            yield "warning %s: %s" % found[index]
 
     def _need_compared(self, verb):
         """The staged prescription, which was checked and compared with what is in force now. Raises ValueError."""
-        stage = self.staging
-        if stage.complete is None:
+        if self.complete is None:
             raise ValueError("program %s: nothing is staged" % verb)
         records = self._app.records
-        digest = stage.complete.digest()
-        if stage.compared != (records.prescription, digest) or stage.calibration is not records.calibration:
+        digest = self.complete.digest()
+        if self._compared != (records.prescription, digest) or self._calibration is not records.calibration:
             again = "program %s: what is staged was not compared with what is in force; `program stage end %s` does it"
             raise ValueError(again % (verb, digest))
-        return stage.complete
+        return self.complete
 
     def confirm(self, words):
         """A warning is retyped: its field and its value, exactly."""
         self._need_compared("confirm")
         text = " ".join(words)
-        warnings = self.staging.warnings
+        warnings = self._warnings
         known = [name for name, _ in warnings]
         if text not in known:
             allowed = (
@@ -118,7 +165,7 @@ class Programming:
     def ready(self, digest=None):
         """The staged prescription, which this pump can give and of which every warning is confirmed, and the number of
         warnings. Raises ValueError if there is none, or not with this digest."""
-        rx = self.staging.complete
+        rx = self.complete
         if rx is None:
             raise ValueError("program commit: nothing is staged")
         self._app.records.need_loaded("program commit")
@@ -126,10 +173,10 @@ class Programming:
         if digest is not None and own != digest:
             raise ValueError("digest = %s: %s is staged" % (digest, own))
         self._need_compared("commit")
-        for text, why in self.staging.warnings:
+        for text, why in self._warnings:
             if why is not None:
                 raise ValueError("program commit: `program confirm %s` comes first: %s" % (text, why))
-        return rx, len(self.staging.warnings)
+        return rx, len(self._warnings)
 
     def commit(self, digest):
         """Put the staged prescription in force. Dosing goes on undisturbed until then, and by the new one after."""
@@ -149,12 +196,16 @@ class Programming:
         before = rx.course
         rx.course = course
         try:
-            app.records.commit_prescription(rx)
-        except OSError as error:
+            _rehearse(rx, app.records.calibration)
+            app.records.commit_prescription(rx, self._room)
+        except MemoryError:
             rx.course = before  # it may be the one in force
+            raise ValueError("program commit: not enough memory for it; the old one is in force")
+        except OSError as error:
+            rx.course = before
             app.log.log("write_failed", record=1)
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
-        self.staging.discard()
+        self._forget()
         app.therapy.committed()
         app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
         app.must_record = True  # the first commit of all is acknowledged by the ledger
@@ -170,7 +221,10 @@ class Programming:
         """Forget what is staged."""
         if not self.staged:
             raise ValueError("program discard: nothing is staged")
-        self.staging.discard()
+        lines = self._lines()
+        if lines is not None:
+            lines.discard()
+        self._forget()
         self._app.log.log("discarded")
 
     def _refused(self):
@@ -180,3 +234,11 @@ class Programming:
         if later.refused_at is None or self._app.board.ticks_diff(now, later.refused_at) > _REFUSED_EVERY_MS:
             later.refused_at = now
             self._app.log.log("refused")
+
+
+def _rehearse(rx, calibration):
+    """What a commit makes behind its record, all at once. Raises MemoryError while nothing is written: there is no way
+    back then, and everything of it is made once more where this has been."""
+    laid = Agenda()
+    laid.lay(rx)
+    return laid, rx.schedule(calibration)

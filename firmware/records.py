@@ -185,7 +185,7 @@ class Records:
         book = self.ledger
         return (
             self.calibrations.payload if self.calibration is not None else None,
-            self.prescriptions.payload if self.prescription is not None else None,
+            bytes(self.prescriptions.payload) if self.prescription is not None else None,
             (
                 book.steps,
                 book.volume_nl,
@@ -214,10 +214,10 @@ class Records:
         self.calibrations.withdraw()
         self.counters.withdraw()
 
-    def commit_prescription(self, rx):
+    def commit_prescription(self, rx, room=None):
         """Put a validated prescription in force, as one record. Raises OSError; the old one then stays. The caller
-        writes a ledger record next: it acknowledges the first one."""
-        self.prescriptions.commit(rx.record())
+        writes a ledger record next: it acknowledges the first one. room: for prescription.Prescription.record()."""
+        self.prescriptions.commit(rx.record(room))
         self.prescription = rx
         self.ledger.flags |= PROGRAMMED
 

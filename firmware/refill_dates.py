@@ -14,7 +14,8 @@ from firmware.schedule import begins, last_at
 _DAY_S = const(86_400)
 _WEEK_S = const(604_800)
 _LATE_S = const(1_800)  # a scheduled bolus that could begin only so much later is skipped
-_INDEX = const(31)  # of a bolus, in the lowest bits of what schedule.begins() gives
+_LEVEL = const(31)  # of a rate, in the lowest bits of a schedule's table
+_INDEX = const(63)  # of a bolus, in the lowest bits of what schedule.begins() gives
 
 
 def _amount(bolus, seconds):
@@ -28,7 +29,7 @@ class Plan:
     def __init__(self, schedule, scheduled=()):
         """schedule: schedule.Schedule. scheduled: (days mask, minute of the day, dose nL, seconds) of each bolus, as in
         the prescription. One bolus flows at a time: a later one waits, up to 30 min."""
-        self._starts, self._rates = schedule.segments()
+        self._tables, self._rates = schedule.tables()
         self._scheduled = scheduled
         self._begins = array("i")
         self._which = bytearray()
@@ -40,8 +41,7 @@ class Plan:
     def _lay_boluses(self):
         """When each bolus of the week begins, in order. What hangs over the end of the week, and what had to wait
         beyond it, comes first: where it lies in the next week, and the others wait for it."""
-        starts = begins(self._scheduled)
-        free = self._queue(starts, 0, 2 * _WEEK_S) - _WEEK_S
+        free = self._queue(0, 2 * _WEEK_S) - _WEEK_S
         if free <= 0:
             return
         laid, which = self._begins, self._which
@@ -50,14 +50,14 @@ class Plan:
             first -= 1
         self._begins = array("i", [begin - _WEEK_S for begin in laid[first:]])
         self._which = which[first:]
-        self._queue(starts, free, _WEEK_S)
+        self._queue(free, _WEEK_S)
 
-    def _queue(self, starts, free, last):
+    def _queue(self, free, last):
         """Add the boluses of a week, one after the other, none before `free`, and none at or beyond `last`. Returns the
         second by which all of them are over."""
-        for mark in starts:
+        for mark in begins(self._scheduled):
             index = mark & _INDEX
-            start = (mark >> 5) * 60
+            start = (mark >> 6) * 60
             begin = max(start, free)
             if begin - start < _LATE_S and begin < last:
                 self._begins.append(begin)
@@ -66,17 +66,14 @@ class Plan:
         return free
 
     def _add_up(self):
-        """What the days of the week take. Most parts lie within a day: worth a short way at hundreds of them."""
-        starts, rates, days = self._starts, self._rates, self.days
-        last = _WEEK_S
-        for index in range(len(starts) - 1, -1, -1):
-            first = starts[index]
-            day = first // _DAY_S
-            if last <= (day + 1) * _DAY_S:
-                days[day] += rates[index] * (last - first)
-            else:
-                self._spread(first, last, rates[index], 1)
-            last = first
+        """What the days of the week take. Most boluses lie within a day: worth a short way at hundreds of them."""
+        days = self.days
+        for day, table in enumerate(self._tables):
+            last = _DAY_S
+            for index in range(len(table) - 1, -1, -1):
+                first = (table[index] >> 5) * 60
+                days[day] += self._rates[table[index] & _LEVEL] * (last - first)
+                last = first
         for index, begin in enumerate(self._begins):
             bolus = self._scheduled[self._which[index]]
             day = begin // _DAY_S
@@ -133,14 +130,16 @@ class Plan:
 
     def _walk(self, second, span, need, extra):
         """advance() within one day: from edge to edge."""
-        starts, rates, laid = self._starts, self._rates, self._begins
+        day = second // _DAY_S
+        table, laid = self._tables[day], self._begins
         last = second + span
         begun = second
-        part = last_at(starts, second)
+        part = last_at(table, second % _DAY_S // 60 << 5 | _LEVEL)
         number = max(0, last_at(laid, second))
         while second < last:
-            edge = min(last, starts[part + 1]) if part + 1 < len(starts) else last
-            rate = rates[part] + extra
+            ends_at = day * _DAY_S + (table[part + 1] >> 5) * 60 if part + 1 < len(table) else last
+            edge = min(last, ends_at)
+            rate = self._rates[table[part] & _LEVEL] + extra
             since = 0
             bolus = (0, 1)
             if number < len(laid):
@@ -160,7 +159,7 @@ class Plan:
                 return second - begun + _first(rate, bolus, second - since, edge - second, need + done), 0
             need -= flow
             second = edge
-            if part + 1 < len(starts) and starts[part + 1] == edge:
+            if edge == ends_at < last:
                 part += 1
         return span, need
 

@@ -183,8 +183,8 @@ class SelfTest:
             return True
         try:
             if courses.unsaved is rx:  # the course in RAM is ahead of its record
-                return crc32(rx.record()) == courses.unsaved_crc
-            return crc32(rx.record()) == crc32(records.prescriptions.payload)
+                return rx.record_crc() == courses.unsaved_crc
+            return rx.record_crc() == crc32(records.prescriptions.payload)
         except Exception:  # noqa: BLE001 - a value that cannot even be packed
             return False
 
@@ -202,8 +202,11 @@ class SelfTest:
 
     def _course_crc(self):
         schedule = self._app.dosing.schedule
-        starts, rates = schedule.segments()
-        return crc32(rates, crc32(starts)) ^ schedule.base
+        days, rates = schedule.tables()
+        crc = crc32(rates)
+        for day in days:
+            crc = crc32(day, crc)
+        return crc ^ schedule.base
 
     # -- later ------------------------------------------------------------------------------------------------
 

@@ -24,23 +24,21 @@ _OF_DOSES = ("basal", "patient_bolus", "max_per_hour", "max_per_day")
 
 
 class Staging:
-    """Collects `program stage` lines until `end`; the prescription in force is not touched."""
+    """Collects `program stage` lines until `end`; the prescription in force is not touched. `staged`: whether it has
+    begun."""
 
-    def __init__(self):
+    def __init__(self, _app=None):
+        """_app: what every part of the console is made with; not needed here."""
         self.discard()
 
     def begin(self):
-        """Forget what was staged and start afresh."""
+        """Forget the lines and start afresh."""
         self.discard()
-        self.open = True
+        self.staged = True
 
     def discard(self):
-        """Forget what was staged."""
-        self.open = False
-        self.complete = None  # a validated Prescription, ready to commit
-        self.calibration = None  # with which it was validated
-        self.compared: tuple | None = None  # the Prescription in force with which it was compared, and the digest shown
-        self.warnings = []  # (FIELD VALUE, why; None once it was retyped) of what must be, if it was compared
+        """Forget the lines."""
+        self.staged = False
         self._lines: dict = {}  # words by key
         self._values: dict = {}  # what they say, where that can be told
         self._periods: list = []
@@ -49,7 +47,7 @@ class Staging:
     def put(self, key, words):
         """One line: a key of the prescription and its words. Raises PrescriptionError or QuantityError; the line then
         counts as not given. A quantity that comes before the concentration is only read at the end."""
-        if not self.open:
+        if not self.staged:
             raise PrescriptionError("program stage %s: `program stage begin` comes first" % key)
         if key == "period":
             self._put_period(words)
@@ -110,19 +108,14 @@ class Staging:
         return read, field, number, unit
 
     def end(self, calibration):
-        """Compute and validate the whole. Returns the Prescription; raises PrescriptionError or QuantityError."""
-        if not self.open:
+        """Compute and validate the whole. Returns the Prescription, and forgets the lines; raises PrescriptionError or
+        QuantityError, and keeps them."""
+        if not self.staged:
             raise PrescriptionError("program stage end: `program stage begin` comes first")
         rx = self._compute()
         rx.validate(calibration)
-        self.take(rx, calibration)
-        return rx
-
-    def take(self, rx, calibration):
-        """A validated Prescription is what is staged; nothing of it is confirmed."""
         self.discard()
-        self.complete = rx
-        self.calibration = calibration
+        return rx
 
     def _need(self, key):
         if key not in self._values:
@@ -143,8 +136,8 @@ class Staging:
             return rx
         ng = rx.concentration
         rx.basal = _whole(self._need("basal"), ng)
-        rx.periods = [(days, start, end, _whole(rate, ng)) for days, start, end, rate in self._periods]
-        rx.scheduled = [(days, minute, _whole(dose, ng), over) for days, minute, dose, over in self._scheduled]
+        rx.periods = [_with_whole(period, 3, ng) for period in self._periods]
+        rx.scheduled = [_with_whole(bolus, 2, ng) for bolus in self._scheduled]
         if "patient_bolus" in self._values:
             dose, seconds, lockout, count = self._values["patient_bolus"]
             rx.patient_bolus = (_whole(dose, ng), seconds, lockout, count)
@@ -172,6 +165,13 @@ def _whole(value, ng_per_ml):
         return value
     read, field, number, unit = value
     return read(field, number, unit, ng_per_ml)
+
+
+def _with_whole(values, place, ng_per_ml):
+    """The same values with nL in this place; mostly there are, and a full prescription is not held twice."""
+    if isinstance(values[place], int):
+        return values
+    return values[:place] + (_whole(values[place], ng_per_ml),) + values[place + 1 :]
 
 
 def _expect(key, words, count, need):

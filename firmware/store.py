@@ -156,8 +156,6 @@ class Store:
         old record then is still in force: for good once withdraw() has succeeded."""
         if len(payload) > self.capacity:
             raise ValueError("record kind %d: %d bytes, at most %d" % (self._kind, len(payload), self.capacity))
-        record = struct.pack("<H", len(payload)) + payload
-        record += struct.pack("<I", crc32(record) & SEQUENCE_MASK)
         old = self._slot
         reason = None
         for ahead in range(1, self._slots):  # a worn slot is passed over
@@ -166,7 +164,7 @@ class Store:
             self._given = following(last)
             found = _IN_FORCE, self._given  # once it is written, nothing may fail for want of memory
             try:
-                self._write(slot, record)
+                self._write(slot, payload)
             except OSError as error:
                 reason = error
                 continue
@@ -188,18 +186,28 @@ class Store:
             reason = OSError("%s; what it took is made void once it answers: keep the power on until then" % reason)
         raise reason
 
-    def _write(self, slot, record):
+    def _write(self, slot, payload):
         """All parts, the first one, which makes the slot a record, last. Before, its page says that a commit is under
-        way: should a cut leave it between that and the record, every later start knows that it is not to be trusted."""
+        way: should a cut leave it between that and the record, every later start knows that it is not to be trusted.
+        Part by part: a heap that has room for the largest record need not have it twice."""
         first = self._first + slot * self._pages
         seal(self._page, self._kind | PENDING, self._given)
         self._eeprom.write_page(first, self._page)
         self._found[slot] = _PENDING, self._given
         self.doubtful &= ~(1 << slot)
-        parts = (len(record) + _PART - 1) // _PART
+        size = len(payload)
+        head = struct.pack("<H", size)
+        tail = struct.pack("<I", crc32(payload, crc32(head)) & SEQUENCE_MASK)
+        parts = (_LENGTH + size + _CRC + _PART - 1) // _PART
         page = self._page
         for part in range(parts - 1, -1, -1):
-            piece = record[part * _PART : (part + 1) * _PART]
+            begin = part * _PART - _LENGTH  # in the payload
+            end = begin + _PART
+            piece = payload[max(0, begin) : end]
+            if not part:
+                piece = head + piece
+            if end > size:
+                piece += tail[max(0, begin - size) : end - size]
             page[HEAD_SIZE] = part
             page[HEAD_SIZE + 1] = parts
             page[HEAD_SIZE + _PART_HEAD : PAGE - _CRC] = piece + b"\0" * (_PART - len(piece))

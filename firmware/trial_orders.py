@@ -1,14 +1,11 @@
-"""What an operator can order about a trial, and the scores that tell whether it helps (F5). Refusals are ValueErrors
-that name field, value and what is allowed."""
+"""What an operator can order about a trial that has begun, and the scores that tell whether it helps (F5). Refusals are
+ValueErrors that name field, value and what is allowed."""
 
 from firmware import civil, events, prescription, units
-from firmware.course import SIZE, TRIAL_MAX_S, TRIAL_MIN_S, Course
+from firmware.course import SIZE, Course
 from firmware.course import unpack as unpack_course
 from firmware.diary import SCORE
 from firmware.history import History
-from firmware.library import Entry
-from firmware.prescription import STOPPED
-from firmware.validation import check_unasked
 
 # Bits of a stored score: a name keeps its place for ever.
 EFFECTS = ("nausea", "itching", "sedation", "dizziness", "weakness", "retention", "headache", "confusion")
@@ -38,35 +35,6 @@ class TrialOrders:
         self._app = app
         self._trials = app.courses.trials
         self._scores = None  # (pump time at which the trial began, its scores), once they have been looked for
-
-    def plan(self, rx, course, trial):
-        """Write a trial, (seconds, afterwards), into the Course of a prescription about to be committed. Raises
-        ValueError if they do not go together."""
-        if rx.mode == STOPPED:
-            raise ValueError("trial start: the mode of what is staged is stopped")
-        course.trial_s, course.afterwards = trial
-        if not course.afterwards:
-            least = self._app.records.calibration.min_rate
-            check_unasked("trial start then minimum", least, Entry(rx.drug, rx.concentration))
-        bridge_s = self._app.later.part("bridge_plan").seconds_of(course)
-        if bridge_s >= course.trial_s:
-            raise ValueError("trial start = %d s: the bridge alone takes %d s" % (course.trial_s, bridge_s))
-        course.trial_start = self._app.therapy.now()
-
-    def start(self, words):
-        """`NUMBER UNIT then minimum|stopped`: commit what is staged, for so long."""
-        names = events.NAMES["afterwards"]
-        if len(words) != 4 or words[2] != "then" or words[3] not in names:
-            raise ValueError("trial start: `NUMBER UNIT then %s` after it" % "|".join(names))
-        asked = "trial start = %s %s" % (words[0], words[1])
-        seconds = units.duration("trial start", words[0], words[1])
-        if not TRIAL_MIN_S <= seconds <= TRIAL_MAX_S:
-            raise ValueError(asked + ": 1 h to 14 d")
-        programming = self._app.later.part("programming")
-        rx, warnings = programming.ready()
-        course = self._app.courses.at_commit(rx, (seconds, names.index(words[3])))
-        programming.put_in_force(rx, course, warnings)
-        return self.show()
 
     def _need(self, verb):
         if self._trials.course() is None:

@@ -22,8 +22,7 @@ DAY_S = const(86_400)
 _LOCKOUT_MAX_S = const(604_800)
 _BOLUSES_MAX = const(24)
 DAY_BOLUSES = 30  # two less than the history surely keeps: one that began earlier still counts while it flows
-_INDEX = const(31)  # of a bolus or period, in the lowest bits of a mark
-_WEEK_MARK = const(19_353_600)  # 604,800 << 5
+_INDEX = const(63)  # of a bolus or period, in the lowest bits of a mark
 
 
 def validate(rx, calibration):
@@ -108,14 +107,13 @@ def check_overlap(periods):
     """Raise PrescriptionError if two of the periods (days mask, from minute, to minute, rate) share a minute of the
     week. None is longer than a day, so that one which overlaps any overlaps the next."""
     week = schedule.WEEK_S // 60
-    marks = schedule.begins(periods)
     lengths = [schedule.minutes(start, end) for _, start, end, _ in periods]
-    before = marks[-1] - (week << 5) if marks else 0
-    for mark in marks:
-        if (before >> 5) + lengths[before & _INDEX] > mark >> 5:
+    before = (schedule.last_begin(periods) or 0) - (week << 6)
+    for mark in schedule.begins(periods):
+        if (before >> 6) + lengths[before & _INDEX] > mark >> 6:
             low, high = sorted((before & _INDEX, mark & _INDEX))
             text = "period %d, %d: they overlap at %s"
-            raise PrescriptionError(text % (low + 1, high + 1, minute_text(mark >> 5)))
+            raise PrescriptionError(text % (low + 1, high + 1, minute_text(mark >> 6)))
         before = mark
 
 
@@ -155,14 +153,7 @@ def _check_count(scheduled, count):
 
 def most_a_day(scheduled):
     """The most valid scheduled boluses that begin within any 24 h, as they repeat every week."""
-    begins = schedule.begins(scheduled)
-    worst = 0
-    first = -len(begins)  # below 0: of the week before
-    for last, mark in enumerate(begins):
-        while (begins[first] >> 5) - (schedule.WEEK_S // 60 if first < 0 else 0) <= (mark >> 5) - 1440:
-            first += 1
-        worst = max(worst, last - first + 1)
-    return worst
+    return most_within([(days, minute, 1, 0) for days, minute, _, _ in scheduled], DAY_S)
 
 
 def _check_bolus(dose, seconds, room, entry):
@@ -182,13 +173,12 @@ def _check_windows(rx, entry):
     """No window may be exceeded by what goes on without anybody asking: a full window of the highest basal, rounded up
     (R09), and the worst case of the scheduled boluses. A day of the drug takes the allotted patient boluses too."""
     highest = rx.highest_rate()
-    boluses = WorstCase(rx.scheduled)
-    day = highest + boluses.within(DAY_S)
+    day = highest + most_within(rx.scheduled, DAY_S)
     for field, limit in (("max_per_hour", rx.max_per_hour), ("max_per_day", rx.max_per_day)):
         if limit == NO_LIMIT:
             continue
         check_limit(field, limit)
-        least = day if field == "max_per_day" else -(-highest // 24) + boluses.within(HOUR_S)
+        least = day if field == "max_per_day" else -(-highest // 24) + most_within(rx.scheduled, HOUR_S)
         if least > limit:
             what = "at least %d nL, the highest basal and the scheduled boluses over the window"
             refuse(field, "%d nL" % limit, what % least)
@@ -198,51 +188,29 @@ def _check_windows(rx, entry):
     rx.worst_day = day
 
 
-class WorstCase:
-    """The most that scheduled boluses can add up to in a window, as they repeat every week."""
-
-    def __init__(self, scheduled):
-        """scheduled: valid ones, (days mask, minute of the day, dose nL, seconds)."""
-        self._doses = [bolus[2] for bolus in scheduled]
-        self._over = 0  # doses of those that flow from one week into the next
-        # One small integer for each beginning and end in a week: second of the week << 5, and which it is.
-        self._begins = begins = schedule.begins(scheduled)
-        self._ends = ends = [0] * len(begins)
-        for place, mark in enumerate(begins):
-            index = mark & _INDEX
-            begins[place] = at = (mark >> 5) * 60 << 5 | index
-            end = at + (scheduled[index][3] << 5)
-            if end >= _WEEK_MARK:
-                end -= _WEEK_MARK
-                self._over += self._doses[index]
-            ends[place] = end
-        ends.sort()
-
-    def within(self, window):
-        """nL in a window of so many seconds, at most five days. A bolus counts with its whole dose while any part of it
-        lies in the window (t - window, t], that is for begin <= t < end + window."""
-        doses = self._doses
-        ends = self._ends
-        after = window << 5
-        now = self._over
-        worst = 0
-        first = len(ends)
-        while first and ends[first - 1] + after >= _WEEK_MARK:  # has ended in the week before, and still counts
-            first -= 1
-            now += doses[ends[first] & _INDEX]
-        index = first - len(ends)  # below 0: of the week before
-        after -= _WEEK_MARK if index else 0
-        for begin in self._begins:
-            until = begin | _INDEX
-            while index < first and ends[index] + after <= until:
-                now -= doses[ends[index] & _INDEX]
-                index += 1
-                if not index:
-                    after += _WEEK_MARK
-            now += doses[begin & _INDEX]
+def most_within(scheduled, window):
+    """The most (nL) that valid scheduled boluses can add up to in a window of so many seconds, at most five days, as
+    they repeat every week. A bolus counts with its whole dose while any part of it lies in the window (t - window, t],
+    that is for begin <= t < end + window."""
+    now = worst = 0
+    count = len(scheduled)
+    things = []  # when each counts no more, and then when each begins: at the same second that has its turn first
+    for days, minute, dose, seconds in scheduled:
+        days_later, second = divmod(minute * 60 + seconds + window, DAY_S)
+        for day in range(7 - days_later, 7):
+            now += dose * (days >> day & 1)  # begun in the week before, and still counts
+        things.append(((days << 7 | days) >> 7 - days_later & 0x7F, second))
+    for days, minute, _, _ in scheduled:
+        things.append((days, minute * 60))
+    for mark in schedule.begins(things, DAY_S):
+        index = mark & _INDEX
+        if index < count:
+            now -= scheduled[index][2]
+        else:
+            now += scheduled[index - count][2]
             if now > worst:  # noqa: PLR1730 - a call costs more than the comparison
                 worst = now
-        return worst
+    return worst
 
 
 def check_limit(field, limit):

@@ -9,7 +9,7 @@ from rig import Pump
 from support import on_twin, scenario
 from test_targets_agree import CONTROL_PERIOD_NS, comparable, on_board
 
-from thecal.prescription import RateRange, stage_lines
+from thecal.prescription import Prescription, RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import pack
 from thecal.scenario import Scenario
@@ -50,7 +50,10 @@ def typed(second: float, *lines: str) -> list[dict[str, Any]]:
 
 # 200 uL of basal an hour leave 9 uL for boluses.
 FIRST = prescription("500 ug/mL", "4.8 mL/day", bolus("00:01", "4 uL", "40 s"), limits={"max_per_hour": "209 uL"})
-SECOND = prescription("1 mg/mL", "2.4 mL/day", bolus("00:05", "1 uL", "10 s"), bolus("00:06", "3 uL", "30 s"))
+SECOND = parse_prescription(
+    prescription("1 mg/mL", "2.4 mL/day", bolus("00:05", "1 uL", "10 s"), bolus("00:06", "3 uL", "30 s")), RATES
+)
+CONFIRMED = ("program confirm max_per_hour none",)
 TRIED = parse_prescription(prescription("1 mg/mL", "4.8 mL/day"), RATES)
 
 
@@ -66,8 +69,8 @@ def life() -> Scenario:
             130.1, "bolus 5 uL over 20 s", "bolus 3 uL over 20 s"
         ),  # one more than the hour allows; one that it does
         *typed(140.1, "prime"),  # cancels it
-        *typed(155.1, "program show"),  # what the console needs for the next line is loaded then, on the board
-        happens(159.35, "program", prescription=SECOND),  # a bridge of 36 s; committed 0.8 s later, on the board 1.5 s
+        *typed(152.1, *stage_lines(SECOND, pack)),
+        *typed(163.35, *CONFIRMED, f"program commit {stage_lines(SECOND, pack)[-1].split()[-1]}"),  # a bridge of 36 s
         *typed(180.1, "bolus 1 uL over 10 s", "bridge"),
         happens(210.3, "set_clock", by="120 s"),  # past 00:05
         happens(230.3, "set_clock", by="-100 s"),  # 00:05 comes once more, and 00:06 flows at 340 s
@@ -105,7 +108,7 @@ HAPPENS = [
     ("clock_set", -100),
     ("bolus", "scheduled", 3_000, 30),
     ("bolus_end", "scheduled", "interrupted", 3_000),
-    ("refilled", 9_968_225, 8_000_000),
+    ("refilled", 9_968_150, 8_000_000),
     ("resume",),
     ("trial", 3_600, "minimum"),
     ("score", 7, 255, 0),
@@ -126,35 +129,48 @@ def told(result: Result) -> list[tuple[Any, ...]]:
     return [(row[0], *row[2:]) if row[2] == "staged" else tuple(row) for row in comparable(result.events)]
 
 
-def full(basal: str, count: int) -> dict[str, Any]:
-    """As many periods as boluses of every day."""
-    days = ("mon", "tue", "wed", "thu", "fri")
+def full(basal: str, count: int) -> Prescription:
+    """As many periods and boluses, each of every day."""
     periods = [
-        {"days": day, "from": f"{hour:02}:00", "to": f"{hour + 2:02}:00", "rate": f"3.{hour} mL/day"}
-        for day in days
-        for hour in (2, 8)
+        {"days": "daily", "from": f"{hour:02}:00", "to": f"{hour:02}:30", "rate": f"3.{hour % 9} mL/day"}
+        for hour in range(count)
     ]
     scheduled = [bolus(f"{hour:02}:30", "1 uL", "10 s") for hour in range(count)]
-    return prescription("500 ug/mL", basal, *scheduled, mode="flex", period=periods[:count])
+    return parse_prescription(prescription("500 ug/mL", basal, *scheduled, mode="flex", period=periods), RATES)
+
+
+def ordered(second: float, rx: Prescription, *orders: str) -> tuple[list[dict[str, Any]], float]:
+    """Console lines that stage it, and those that put it in force; and the second by which all of it has been done."""
+    events: list[dict[str, Any]] = []
+    for line in stage_lines(rx, pack):
+        events += typed(second, line)
+        second = round(second + 0.6, 1)
+    for line in orders:
+        second = round(second + 11, 1)  # for some ninety lines of the answer
+        events += typed(second, line)
+    return events, round(second + 4, 1)
 
 
 @pytest.mark.requirement("F2", "F3", "F4", "F5")
-def test_the_console_has_the_memory_for_ten_periods_and_ten_boluses_in_place_of_as_many(board: Pump) -> None:
-    """Staged, compared, and put on trial, beside the code for it. What is not tried is in docs/LIMITS.md."""
-    lines = stage_lines(parse_prescription(full("2.6 mL/day", 10), RATES), pack)
-    plan = scenario(
-        FIRST,
-        "95 s",
-        happens(20.3, "program", prescription=full("2.4 mL/day", 10)),
-        *(happens(round(60.1 + 0.6 * place, 1), "command", line=line) for place, line in enumerate(lines)),
-        happens(83.1, "command", line="trial start 1 h then minimum"),
-        pump=PUMP,
-    )
+@pytest.mark.parametrize(("count", "restarts"), [(16, False), (24, True)])
+def test_the_console_has_the_memory_for_a_long_prescription_on_trial_in_place_of_one_as_long(
+    count: int, restarts: bool, board: Pump
+) -> None:
+    """Without a restart in between up to 16 periods and 16 boluses, with one all that there may be: docs/LIMITS.md."""
+    first = full("2.4 mL/day", count)
+    commit = f"program commit {stage_lines(first, pack)[-1].split()[-1]}"
+    events, second = ordered(10.1, first, "program confirm max_per_hour none", commit)
+    if restarts:
+        events.append(happens(second, "power_cut", **{"for": "5 s"}))
+        second = round(second + 14, 1)
+    more, second = ordered(second, full("2.6 mL/day", count), "trial start 1 h then minimum", "trial")
+    plan = scenario(FIRST, f"{second} s", *events, *more, pump=PUMP)
     result = on_board(plan, board)
     assert b"error" not in result.console
-    codes = [event.code for event in result.events if event.code in ("staged", "committed", "trial")]
-    assert codes == ["staged", "committed", "staged", "trial", "committed"]
-    assert result.summary.resets == {"power_on": 1, "watchdog": 0, "commanded": 0}
+    assert b"trial: running" in result.console
+    codes = [event.code for event in result.events if event.code in ("staged", "confirmed", "committed", "trial")]
+    assert codes == ["staged", "confirmed", "committed", "staged", "trial", "committed"]
+    assert result.summary.resets == {"power_on": 1 + restarts, "watchdog": 0, "commanded": 0}
 
 
 @pytest.mark.requirement("F3", "F5", "F6", "F7", "F10", "R05")

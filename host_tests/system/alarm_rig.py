@@ -66,7 +66,7 @@ class Pump:
         commands, words = self.app.console.commands, line.split()
         while commands.prepare(line):
             continue
-        return list(commands.run(words))
+        return [found for found in commands.run(words) if found is not None]
 
     def refusal(self, line: str) -> str:
         """The reason for which a console line is refused, or ""."""

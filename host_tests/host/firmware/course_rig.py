@@ -29,6 +29,7 @@ START = datetime(2026, 3, 2)
 SALINE = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": "1 mL/day"}
 PATH_NL = 316_000  # of the reference calibration
 SLOT_PAGES = PRESCRIPTION_SLOTS * PRESCRIPTION_PAGES
+_ORDERED_BY = ("bridge_plan", "trial_start", "trial_orders", "programming")
 
 
 def device_rx(**values: Any) -> Any:
@@ -69,9 +70,9 @@ class App:
         self.courses = Courses(self)
         self.selftest = SelfTest(self)
         self.later = Later(self)
-        for verb in ("bridge", "trial keep"):
-            while self.later.prepare(verb):
-                continue
+        for part in self.later._parts:
+            while part.modules[-1] in _ORDERED_BY and part.made is None:
+                part.load(self)
         self.take_up_schedule()
 
     def deliver(self, volume_nl: int) -> None:

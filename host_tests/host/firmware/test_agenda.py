@@ -3,6 +3,7 @@ oracle that walks through every minute (F3)."""
 
 from __future__ import annotations
 
+from binascii import crc32
 from types import SimpleNamespace
 
 import pytest
@@ -24,7 +25,7 @@ items = st.lists(
 def agenda_of(boluses: list[tuple[int, int]]) -> Agenda:
     agenda = Agenda()
     scheduled = [(days, minute, 1_000, 60) for days, minute in boluses]
-    agenda.lay(SimpleNamespace(scheduled=scheduled, pack=lambda: repr(scheduled).encode()))
+    agenda.lay(SimpleNamespace(scheduled=scheduled, crc=lambda: crc32(repr(scheduled).encode())))
     return agenda
 
 

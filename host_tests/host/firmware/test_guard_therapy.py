@@ -28,7 +28,7 @@ def pair(rx: dict[str, Any], seconds: int, **config: Any) -> tuple[Pump, Pump]:
 
 SCHEDULES: list[tuple[str, Callable[[Any], object]]] = [
     ("a rate", lambda pump: pump.app.dosing.schedule._rates.__setitem__(2, 28_000_000)),
-    ("an edge", lambda pump: pump.app.dosing.schedule._starts.__setitem__(2, 8 * 3_600 + 150)),
+    ("an edge", lambda pump: pump.app.dosing.schedule._days[1].__setitem__(2, (8 * 60 + 3) << 5)),
     ("the end of a segment", add("dosing.schedule._end", 30)),
     ("the second of the week", add("dosing._week_second", 4_096)),
     ("the prescription, laid out anew", lambda pump: (put("records.prescription.basal", 9_000_000)(pump),

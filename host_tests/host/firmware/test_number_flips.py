@@ -220,11 +220,11 @@ def test_no_wrong_bit_in_the_weekly_course_makes_room_in_a_limit() -> None:
     told: list[int] = []
     app.alarms.raise_ = told.append
     schedule = app.dosing.schedule
-    for rates in (schedule._rates, schedule._starts):
+    for rates in (schedule._rates, *schedule._days):
         for index in range(len(rates)):
-            for bit in BITS:
+            for bit in range(8 * rates.itemsize):
                 old = rates[index]
-                rates[index] = (old ^ 1 << bit) & 0xFFFFFFFF
+                rates[index] = old ^ 1 << bit
                 with pytest.raises(limits.Denied):
                     app.therapy.patient()
                 assert (told[0], app.selftest.failed) == (alarms.SELF_TEST_FAILED, SCHEDULE)

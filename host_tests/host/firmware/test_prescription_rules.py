@@ -30,7 +30,7 @@ from firmware.boluses import CAPACITY
 from firmware.days import PrescriptionError
 from firmware.library import DRUGS, Entry, check_dose
 from firmware.prescription import CONTINUOUS, FLEX, MINIMUM, NO_LIMIT, Prescription
-from firmware.validation import DAY_BOLUSES, WorstCase, most_a_day
+from firmware.validation import DAY_BOLUSES, most_a_day, most_within
 
 
 def accepted(rx: Prescription) -> bool:
@@ -86,7 +86,7 @@ def other(value: int, random: Random) -> int:
 @given(boluses(), st.sampled_from((1, 60, HOUR_S, DAY_S, 5 * DAY_S)))
 @settings(max_examples=200)
 def test_the_worst_window_of_a_week_is_found(scheduled: list[Scheduled], window: int):
-    assert WorstCase(scheduled).within(window) == worst_case(scheduled, window)
+    assert most_within(scheduled, window) == worst_case(scheduled, window)
 
 
 @pytest.mark.requirement("F3", "R09")
@@ -95,10 +95,10 @@ def test_a_bolus_counts_while_any_part_of_it_lies_in_the_window_and_not_a_second
     for minute, both in ((60, True), (61, False)):
         two = [first, (1, minute, 10, 60)]
         for order in (two, two[::-1]):
-            assert WorstCase(order).within(HOUR_S) == (110 if both else 100)
+            assert most_within(order, HOUR_S) == (110 if both else 100)
     second = (1, 60, 10, 1)  # Monday 01:00; the other is of Sunday 23:59
-    assert WorstCase([(64, 1_439, 100, 60), second]).within(HOUR_S) == 100
-    assert WorstCase([(64, 1_439, 100, 61), second]).within(HOUR_S) == 110
+    assert most_within([(64, 1_439, 100, 60), second], HOUR_S) == 100
+    assert most_within([(64, 1_439, 100, 61), second], HOUR_S) == 110
 
 
 @pytest.mark.requirement("F3", "R09")

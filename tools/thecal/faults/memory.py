@@ -92,6 +92,8 @@ def choose(found: Leaves, rng: Random, wanted: tuple[str, ...] = ("",)) -> Leaf:
 def flip(leaf: Leaf, rng: Random, bits: int = BITS) -> str:
     """Flip a bit of it, one of the lowest `bits` of a number. Returns what was done, in words."""
     old = _get(leaf)
+    if isinstance(leaf.holder, array):
+        bits = min(bits, 8 * leaf.holder.itemsize)
     new = flipped(old, rng, bits)
     _set(leaf, new)
     shown = f"{old!r} -> {new!r}" if not isinstance(old, (bytes, bytearray)) else f"{len(old)} bytes"

@@ -78,7 +78,7 @@ def durable(app: Any, started: bool) -> Durable:
     stopped = book.state != module("ledger").RUNNING
     return Durable(
         records.calibrations.payload if records.calibration is not None else None,
-        records.prescriptions.payload if records.prescription is not None else None,
+        bytes(records.prescriptions.payload) if records.prescription is not None else None,
         (book.state, book.stop_day, book.stop_second) if stopped else (book.state,),
         app.alarms.latched() if started else book.alarms,
         book.reservoir_pl + book.volume_pl,

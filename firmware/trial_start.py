@@ -1,0 +1,50 @@
+"""The beginning of a trial: a commit for so long (F5). Apart from what else is ordered of a trial, as a commit needs
+the memory. Refusals are ValueErrors that name field, value and what is allowed."""
+
+from firmware import events, units
+from firmware.course import TRIAL_MAX_S, TRIAL_MIN_S
+from firmware.library import Entry
+from firmware.prescription import STOPPED
+from firmware.validation import check_unasked
+
+
+class TrialStart:
+    """The beginning of a trial of one pump."""
+
+    def __init__(self, app):
+        """app: app.App."""
+        self._app = app
+
+    def plan(self, rx, course, trial):
+        """Write a trial, (seconds, afterwards), into the Course of a prescription about to be committed. Raises
+        ValueError if they do not go together."""
+        if rx.mode == STOPPED:
+            raise ValueError("trial start: the mode of what is staged is stopped")
+        course.trial_s, course.afterwards = trial
+        if not course.afterwards:
+            least = self._app.records.calibration.min_rate
+            check_unasked("trial start then minimum", least, Entry(rx.drug, rx.concentration))
+        bridge_s = self._app.later.part("bridge_plan").seconds_of(course)
+        if bridge_s >= course.trial_s:
+            raise ValueError("trial start = %d s: the bridge alone takes %d s" % (course.trial_s, bridge_s))
+        course.trial_start = self._app.therapy.now()
+
+    def start(self, words):
+        """`NUMBER UNIT then minimum|stopped`: commit what is staged, for so long."""
+        names = events.NAMES["afterwards"]
+        if len(words) != 4 or words[2] != "then" or words[3] not in names:
+            raise ValueError("trial start: `NUMBER UNIT then %s` after it" % "|".join(names))
+        asked = "trial start = %s %s" % (words[0], words[1])
+        seconds = units.duration("trial start", words[0], words[1])
+        if not TRIAL_MIN_S <= seconds <= TRIAL_MAX_S:
+            raise ValueError(asked + ": 1 h to 14 d")
+        programming = self._app.later.part("programming")
+        rx, warnings = programming.ready()
+        course = self._app.courses.at_commit(rx, (seconds, names.index(words[3])))
+        programming.put_in_force(rx, course, warnings)
+        return self._shown()
+
+    def _shown(self):
+        """What `trial` tells, as a generator: the memory for it is there only once this has come to its end."""
+        orders = yield from self._app.later.bring("trial_orders")
+        yield from orders.show()
