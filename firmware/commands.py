@@ -1,4 +1,5 @@
-"""What the console lines do. Every answer is a list of lines; a refusal is a ValueError that says why.
+"""What the console lines do. Every answer is lines, with None for a turn without one; a refusal is a ValueError that
+says why.
 
 No command waits: what needs the EEPROM for long (log) is a generator that the console draws on between turns.
 """

@@ -114,14 +114,14 @@ class Later:
 
     def bring(self, name):
         """Load a part for the rest of a command whose lines are under way, in place of what nobody needs any more: all
-        that a long command needs may be more than the heap has room for at once. A generator, which gives None for
-        each module; it returns the part."""
+        that a long command needs may be more than the heap has room for at once. A generator, which gives None
+        before each module, as what comes before it has had its turn; it returns the part."""
         part = self._named(name)
         self._make_room((part,))
         while part.made is None:
-            part.used_at = self._app.board.ticks_ms()
-            part.load(self._app)
             yield None
+            part.load(self._app)
+        part.used_at = self._app.board.ticks_ms()
         return part.made
 
     def prepare(self, line):

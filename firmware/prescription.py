@@ -112,7 +112,8 @@ class Prescription:
         return bytearray(struct.calcsize(_HEAD) + lists + struct.calcsize(_PATIENT) + course.SIZE)
 
     def record(self, room=None):
-        """The record payload, at most 550 bytes: the therapy and its course. room: what room() gave."""
+        """The record payload, at most 550 bytes: the therapy and its course. room: what room() gave, which is the
+        record from then on."""
         found = self.room() if room is None else room
         at = 0
         for part in self._parts():

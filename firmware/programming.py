@@ -82,8 +82,10 @@ class Programming:
         rx = self.complete
         try:
             if rx is None:
-                rx = self._app.later.part("staging").end(values)
+                lines = self._app.later.part("staging")
+                rx = lines.end(values)
                 self._take(rx)
+                lines.discard()
             elif self._calibration is not values:
                 rx.validate(values)
                 self._calibration = values
@@ -189,8 +191,8 @@ class Programming:
         self.put_in_force(rx, course, warnings)
 
     def put_in_force(self, rx, course, warnings):
-        """Store what ready() returned, with its Course, and dose by it. Raises ValueError if the EEPROM refuses: the
-        old one is in force then."""
+        """Store what ready() returned, with its Course, and dose by it. Raises ValueError if the EEPROM refuses, or for
+        want of memory: the old one is in force then. Whatever fails later ends in a restart, by SystemExit."""
         app = self._app
         app.therapy.scheduled.check()
         before = rx.course
@@ -205,6 +207,15 @@ class Programming:
             rx.course = before
             app.log.log("write_failed", record=1)
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
+        try:
+            self._take_effect(rx, warnings)
+        except Exception as error:  # noqa: BLE001 - a commit is never done by half
+            # The console would tell it and go on, with new boluses at old times. A restart takes all from the record.
+            raise SystemExit("program commit: %s behind the record: %s" % (type(error).__name__, error))
+
+    def _take_effect(self, rx, warnings):
+        """What follows from a record that is in force."""
+        app = self._app
         self._forget()
         app.therapy.committed()
         app.alarms.gone(alarms.PRESCRIPTION_DAMAGED)
@@ -237,8 +248,8 @@ class Programming:
 
 
 def _rehearse(rx, calibration):
-    """What a commit makes behind its record, all at once. Raises MemoryError while nothing is written: there is no way
-    back then, and everything of it is made once more where this has been."""
+    """The largest of what a commit makes behind its record, all at once. Raises MemoryError while nothing is written;
+    it is made once more where this has been. What fails there all the same ends in a restart."""
     laid = Agenda()
     laid.lay(rx)
     return laid, rx.schedule(calibration)

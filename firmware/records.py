@@ -219,7 +219,8 @@ class Records:
         writes a ledger record next: it acknowledges the first one. room: for prescription.Prescription.record()."""
         self.prescriptions.commit(rx.record(room))
         self.prescription = rx
-        self.ledger.flags |= PROGRAMMED
+        if not self.ledger.flags & PROGRAMMED:  # nothing that needs memory may follow a record for nothing
+            self.ledger.flags |= PROGRAMMED
 
     def commit_calibration(self, values, day, second):
         """Put a calibration in force. With the first one, and after damage, the ledger begins, with a full reservoir.

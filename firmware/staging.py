@@ -108,13 +108,12 @@ class Staging:
         return read, field, number, unit
 
     def end(self, calibration):
-        """Compute and validate the whole. Returns the Prescription, and forgets the lines; raises PrescriptionError or
-        QuantityError, and keeps them."""
+        """Compute and validate the whole. Returns the Prescription; raises PrescriptionError or QuantityError. The lines
+        are kept."""
         if not self.staged:
             raise PrescriptionError("program stage end: `program stage begin` comes first")
         rx = self._compute()
         rx.validate(calibration)
-        self.discard()
         return rx
 
     def _need(self, key):

@@ -152,8 +152,8 @@ class Store:
     # -- committing -------------------------------------------------------------------------------------------
 
     def commit(self, payload):
-        """Make payload the record in force. Raises ValueError if it is too long; OSError if no slot takes it, and the
-        old record then is still in force: for good once withdraw() has succeeded."""
+        """Make payload the record in force. Raises ValueError if it is too long; OSError if no slot takes it,
+        MemoryError, and the old record then is still in force: for good once withdraw() has succeeded."""
         if len(payload) > self.capacity:
             raise ValueError("record kind %d: %d bytes, at most %d" % (self._kind, len(payload), self.capacity))
         old = self._slot
@@ -168,6 +168,11 @@ class Store:
             except OSError as error:
                 reason = error
                 continue
+            except MemoryError as error:
+                if not self.doubtful:
+                    raise
+                reason = error
+                break
             self._slot = slot
             self.sequence = self._given
             self._found[slot] = found

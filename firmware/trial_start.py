@@ -45,6 +45,11 @@ class TrialStart:
         return self._shown()
 
     def _shown(self):
-        """What `trial` tells, as a generator: the memory for it is there only once this has come to its end."""
-        orders = yield from self._app.later.bring("trial_orders")
-        yield from orders.show()
+        """What `trial` tells, as a generator: what it needs is loaded behind the commit. The trial runs, whatever
+        becomes of that."""
+        try:
+            orders = yield from self._app.later.bring("trial_orders")
+            lines = orders.show()
+        except MemoryError:
+            lines = ["trial: running; `trial` tells more"]
+        yield from lines

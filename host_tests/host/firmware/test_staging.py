@@ -197,6 +197,7 @@ def test_nothing_can_be_staged_before_begin_or_after_the_end():
         for key, words in (("patient", "p"), ("drug", "saline"), ("mode", "stopped")):
             stage.put(key, [words])
         assert stage.end(PUMP).patient == "p"
+        stage.discard()
 
 
 @pytest.mark.requirement("F4", "R22")
