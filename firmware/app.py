@@ -81,6 +81,7 @@ class App:
         self.selftest = SelfTest(self)
         self.console = Console(board)
         self.later = Later(self)
+        self.parts = None  # parts.Parts, once it is loaded
         self.frame = 0  # ticks_ms of the start of the current frame
         self.stop_left = 0  # seconds that a timed stop still lasts
         self.must_record = False  # state changed: the ledger must say so
@@ -307,7 +308,7 @@ class App:
             self.later.work()
         else:
             patience = self.console.work(console_input)
-            self.later.tidy()
+            self.parts.tidy()  # pyright: ignore[reportAttributeAccessIssue]
         patience = min(patience, self.signals.blink())
         if self.log.idle:
             return patience

@@ -49,14 +49,14 @@ class Commands:
 
     def prepare(self, line):
         """Load a module that this command needs. Returns False once there is none left. line: its first three words."""
-        return self._pump.later.prepare(line)
+        return self._pump.parts.prepare(line)
 
     def _program(self, words):
-        return self._pump.later.part("programming").program(words)
+        return self._pump.parts.part("programming").program(words)
 
     def _help(self, words):
         _expect(not words, "help", "no words after it")
-        return self._pump.later.part("guide").LINES
+        return self._pump.parts.part("guide").LINES
 
     def _status(self, words):
         _expect(not words, "status", "no words after it")
@@ -68,7 +68,7 @@ class Commands:
         return self._app.log.newest(count)
 
     def _calibrate(self, words):
-        calibrating = self._pump.later.part("calibrating")
+        calibrating = self._pump.parts.part("calibrating")
         verb = words[0] if words else ""
         if verb == "show" and len(words) == 1:
             return calibrating.show()

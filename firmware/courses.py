@@ -82,9 +82,9 @@ class Courses:
         """The Course of a prescription that is about to be committed. trial: (seconds, afterwards) if it is on trial.
         Raises ValueError to refuse it."""
         self.need_hold("program commit" if trial is None else "trial start")
-        course, _ = self._app.later.part("bridge_plan").plan(rx)
+        course, _ = self._app.parts.part("bridge_plan").plan(rx)
         if trial is not None:
-            self._app.later.part("trial_start").plan(rx, course, trial)
+            self._app.parts.part("trial_start").plan(rx, course, trial)
         left = self.bridging.left_nl()
         self._begun = course
         self._begins_bridge = course.bridge_nl > 0 and not left
@@ -97,7 +97,7 @@ class Courses:
     def lines(self, rx):
         """What a confirmation says about the path."""
         try:
-            return self._app.later.part("bridge_plan").plan(rx)[1]
+            return self._app.parts.part("bridge_plan").plan(rx)[1]
         except ValueError as error:
             return ["bridge: " + str(error)]
 
@@ -200,7 +200,7 @@ class Courses:
         """`prime`, `prime show`. Returns lines for the operator."""
         if words not in ([], ["show"]):
             raise ValueError("prime: nothing or `show` after it")
-        priming = self._app.later.part("priming")
+        priming = self._app.parts.part("priming")
         return priming.lines() if words else priming.give()
 
     def bridge(self, words):
@@ -210,7 +210,7 @@ class Courses:
         if not words:
             if self._app.records.calibration is None:
                 raise ValueError("bridge: the pump has no calibration")
-            return self._app.later.part("bridge_plan").show()
+            return self._app.parts.part("bridge_plan").show()
         left = self.bridging.left_nl()
         if not left:
             raise ValueError("bridge cancel: none runs")
@@ -225,8 +225,8 @@ class Courses:
     def trial(self, words):
         """`trial`, `trial start NUMBER UNIT then minimum|stopped`, `trial keep|discard|end`. Returns lines."""
         if words and words[0] == "start":
-            return self._app.later.part("trial_start").start(words[1:])
-        orders = self._app.later.part("trial_orders")
+            return self._app.parts.part("trial_start").start(words[1:])
+        orders = self._app.parts.part("trial_orders")
         if not words:
             return orders.show()
         if words == ["keep"]:
@@ -243,7 +243,7 @@ class Courses:
 
     def score(self, words):
         """`score pain N spasticity N EFFECT...`. Returns lines for the operator."""
-        return self._app.later.part("trial_orders").score(words)
+        return self._app.parts.part("trial_orders").score(words)
 
     def status(self):
         """Lines for `status`: what applies."""

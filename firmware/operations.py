@@ -56,7 +56,7 @@ class Operations:
         if self.prescription is None:
             raise ValueError("resume: there is no prescription")
         if app.alarms.reaction() == alarms.STOP:
-            stopping = app.later.part("remedies").stopping(app.alarms)
+            stopping = app.parts.part("remedies").stopping(app.alarms)
             raise ValueError("resume: alarm %s; `clear` comes first" % stopping)
         if app.ledger.state == ledger.RUNNING:
             raise ValueError("resume: delivery is not stopped")

@@ -27,7 +27,7 @@ class Programming:
 
     def _lines(self):
         """The staging.Staging that collects lines, or None."""
-        lines = self._app.later.part("staging")
+        lines = self._app.parts.part("staging")
         return lines if lines is not None and lines.staged else None
 
     @property
@@ -39,9 +39,9 @@ class Programming:
         """The console verb. Returns lines."""
         verb = words[0] if words else ""
         if verb == "show" and len(words) == 1:
-            return self._app.later.part("presenting").show(self.complete)
+            return self._app.parts.part("presenting").show(self.complete)
         if verb == "history" and len(words) == 1:
-            return self._app.later.part("past").lines(self._app)
+            return self._app.parts.part("past").lines(self._app)
         if verb == "stage" and len(words) >= 2:
             return self._stage(words[1], words[2:])
         if verb == "confirm" and len(words) >= 3:
@@ -55,7 +55,7 @@ class Programming:
         return ()
 
     def _stage(self, key, words):
-        lines = self._app.later.part("staging")
+        lines = self._app.parts.part("staging")
         if key == "begin" and not words:
             self._forget()
             lines.begin()
@@ -82,7 +82,7 @@ class Programming:
         rx = self.complete
         try:
             if rx is None:
-                lines = self._app.later.part("staging")
+                lines = self._app.parts.part("staging")
                 rx = lines.end(values)
                 self._take(rx)
                 lines.discard()
@@ -121,14 +121,14 @@ class Programming:
         app = self._app
         active = app.records.prescription
         self._warnings = found = []
-        presenting = yield from app.later.bring("presenting")
+        presenting = yield from app.parts.bring("presenting")
         yield from presenting.compare(rx, found)
         presenting = None  # its memory is for what comes next
         yield "library: " + library.LIBRARY
         yield "digest: " + digest
         for line in app.records.calibration_lines():
             yield line
-        yield from app.later.bring("bridge_plan")
+        yield from app.parts.bring("bridge_plan")
         for line in app.courses.lines(rx):
             yield line
         if self.complete is not rx:
@@ -240,10 +240,10 @@ class Programming:
 
     def _refused(self):
         """Log it, once a minute at most: a host that only makes noise must not fill the log."""
-        later = self._app.later
+        parts = self._app.parts
         now = self._app.board.ticks_ms()
-        if later.refused_at is None or self._app.board.ticks_diff(now, later.refused_at) > _REFUSED_EVERY_MS:
-            later.refused_at = now
+        if parts.refused_at is None or self._app.board.ticks_diff(now, parts.refused_at) > _REFUSED_EVERY_MS:
+            parts.refused_at = now
             self._app.log.log("refused")
 
 

@@ -185,7 +185,7 @@ class Records:
         book = self.ledger
         return (
             self.calibrations.payload if self.calibration is not None else None,
-            bytes(self.prescriptions.payload) if self.prescription is not None else None,
+            self.prescriptions.payload if self.prescription is not None else None,
             (
                 book.steps,
                 book.volume_nl,

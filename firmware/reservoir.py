@@ -194,7 +194,7 @@ class Reservoir:
     def refill(self, words):
         """`refill NUMBER UNIT [measured NUMBER UNIT] [because WORD]`, when the reservoir has been filled: see
         refilling.py. Returns lines for the operator."""
-        lines = self._app.later.part("refilling").order(words)
+        lines = self._app.parts.part("refilling").order(words)
         self._level.forget()
         self._basis = None
         return self._with_dates(lines)

@@ -108,8 +108,8 @@ class Staging:
         return read, field, number, unit
 
     def end(self, calibration):
-        """Compute and validate the whole. Returns the Prescription; raises PrescriptionError or QuantityError. The lines
-        are kept."""
+        """Compute and validate the whole. Returns the Prescription; raises PrescriptionError or QuantityError. The
+        lines are kept."""
         if not self.staged:
             raise PrescriptionError("program stage end: `program stage begin` comes first")
         rx = self._compute()

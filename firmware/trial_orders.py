@@ -51,7 +51,7 @@ class TrialOrders:
         """Stage the prescription that is, or was, on trial, for good. Returns lines for the operator."""
         rx = _copy(self._need("keep"))
         self._app.courses.need_hold("trial keep")
-        return self._app.later.part("programming").present(rx)
+        return self._app.parts.part("programming").present(rx)
 
     def discard(self):
         """Stage the prescription before the trial, or none if it cannot be had. Returns lines for the operator: a
@@ -74,7 +74,7 @@ class TrialOrders:
             found = prescription.Prescription()
             found.patient, found.drug, found.concentration = rx.patient, rx.drug, rx.concentration
             yield "before the trial: %s; mode stopped is staged" % why
-        yield from self._app.later.part("programming").present(found)
+        yield from self._app.parts.part("programming").present(found)
 
     def _before(self, trial):
         """(the record before a trial, or None; why). What is newer was the trial, the end of its bridge, or its own."""

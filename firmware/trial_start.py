@@ -24,7 +24,7 @@ class TrialStart:
         if not course.afterwards:
             least = self._app.records.calibration.min_rate
             check_unasked("trial start then minimum", least, Entry(rx.drug, rx.concentration))
-        bridge_s = self._app.later.part("bridge_plan").seconds_of(course)
+        bridge_s = self._app.parts.part("bridge_plan").seconds_of(course)
         if bridge_s >= course.trial_s:
             raise ValueError("trial start = %d s: the bridge alone takes %d s" % (course.trial_s, bridge_s))
         course.trial_start = self._app.therapy.now()
@@ -38,7 +38,7 @@ class TrialStart:
         seconds = units.duration("trial start", words[0], words[1])
         if not TRIAL_MIN_S <= seconds <= TRIAL_MAX_S:
             raise ValueError(asked + ": 1 h to 14 d")
-        programming = self._app.later.part("programming")
+        programming = self._app.parts.part("programming")
         rx, warnings = programming.ready()
         course = self._app.courses.at_commit(rx, (seconds, names.index(words[3])))
         programming.put_in_force(rx, course, warnings)
@@ -48,7 +48,7 @@ class TrialStart:
         """What `trial` tells, as a generator: what it needs is loaded behind the commit. The trial runs, whatever
         becomes of that."""
         try:
-            orders = yield from self._app.later.bring("trial_orders")
+            orders = yield from self._app.parts.bring("trial_orders")
             lines = orders.show()
         except MemoryError:
             lines = ["trial: running; `trial` tells more"]

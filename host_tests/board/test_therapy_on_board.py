@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rig import Pump
 from support import on_twin, scenario
-from test_targets_agree import CONTROL_PERIOD_NS, comparable, on_board
+from test_targets_agree import CONTROL_PERIOD_NS, comparable, on_board, typed
 
 from thecal.prescription import Prescription, RateRange, stage_lines
 from thecal.prescription_toml import parse_prescription
@@ -41,11 +41,6 @@ def bolus(at: str, dose: str, over: str) -> dict[str, Any]:
 
 def happens(second: float, what: str, **more: Any) -> dict[str, Any]:
     return {"at": f"{second} s", "do": what, **more}
-
-
-def typed(second: float, *lines: str) -> list[dict[str, Any]]:
-    """Console lines, a fifth of a second apart."""
-    return [happens(round(second + 0.2 * place, 1), "command", line=line) for place, line in enumerate(lines)]
 
 
 # 200 uL of basal an hour leave 9 uL for boluses.

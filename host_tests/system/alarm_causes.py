@@ -108,7 +108,7 @@ def _set_clock(pump: Pump) -> None:
 def _leave_staged(pump: Pump) -> None:
     """Five minutes ago."""
     pump.say("calibrate set tubing_nl 210000")
-    for part in pump.app.later._parts:
+    for part in pump.app.parts._parts:
         if part.is_needed():
             part.used_at = pump.board.ticks_add(part.used_at, -300_000)
 

@@ -15,8 +15,8 @@ from firmware import civil, drugs
 from firmware.alarms import Alarms
 from firmware.courses import Courses
 from firmware.dosing import ON
-from firmware.later import Later
 from firmware.layout import PRESCRIPTION_PAGES, PRESCRIPTION_SLOTS
+from firmware.parts import Parts
 from firmware.records import Records
 from firmware.selftest import SelfTest
 from thecal.models.bench import PumpConfig
@@ -69,8 +69,8 @@ class App:
         self.ledger.volume_pl, self.ledger.shift = volume_pl, shift
         self.courses = Courses(self)
         self.selftest = SelfTest(self)
-        self.later = Later(self)
-        for part in self.later._parts:
+        self.parts = Parts(self)
+        for part in self.parts._parts:
             while part.modules[-1] in _ORDERED_BY and part.made is None:
                 part.load(self)
         self.take_up_schedule()

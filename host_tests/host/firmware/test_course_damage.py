@@ -190,7 +190,8 @@ def test_what_has_changed_since_it_was_shown_is_not_put_in_force(bit: int) -> No
     for line in lines:
         assert "ok" in pump.say(line)
     before = pump.app.records.prescriptions.payload
-    programming: Any = pump.app.later.part("programming")
+    app: Any = pump.app
+    programming = app.parts.part("programming")
     programming.complete.basal ^= 1 << bit
     again = "what is staged was not compared with what is in force; `program stage end "
     assert again in pump.say("trial start 1 h then stopped")

@@ -15,8 +15,9 @@ from thecal.programming import firmware, programmed_image
 from thecal.twin.twin import Twin
 
 LATER = firmware("later")
+PARTS_OF = firmware("parts")
 WITH_THE_PUMP = LATER._WITH_THE_PUMP
-PARTS = [row[1] for row in LATER._PARTS]
+PARTS = [row[1] for row in PARTS_OF._PARTS]
 MODULES = {*WITH_THE_PUMP, *(name for modules in PARTS for name in modules)}
 ONCE = firmware("app")._ONCE
 SOURCES = {path.stem: ast.parse(path.read_text()) for path in (ROOT / "firmware").glob("*.py")}
@@ -74,10 +75,10 @@ def test_imports_do_not_nest_so_deep_that_the_stack_ends() -> None:
 
 
 @pytest.mark.requirement("F11")
-@pytest.mark.parametrize("line", [None, *sorted({verb for row in LATER._PARTS for verb in row[0]})])
+@pytest.mark.parametrize("line", [None, *sorted({verb for row in PARTS_OF._PARTS for verb in row[0]})])
 def test_a_turn_loads_one_module(line: str | None) -> None:
     """None: what comes with the pump."""
-    serving = [part for part in (LATER.Part(*row) for row in LATER._PARTS) if line and part.serves(line)]
+    serving = [part for part in (PARTS_OF.Part(*row) for row in PARTS_OF._PARTS) if line and part.serves(line)]
     modules = [name for part in serving for name in part.modules] if line else WITH_THE_PUMP
     there = reached("app") if line is None else reached("app").union(*(reached(name) for name in WITH_THE_PUMP))
     for place, name in enumerate(modules):
@@ -111,7 +112,7 @@ def apps(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def loaded(app: Any) -> set[str]:
-    return {part.modules[-1] for part in app.later._parts if part.loaded}
+    return {part.modules[-1] for part in app.parts._parts if part.loaded}
 
 
 @pytest.mark.requirement("F11", "F12")
@@ -166,9 +167,9 @@ def test_lines_that_come_while_a_command_is_loaded_are_answered_in_their_order()
     pump.close()
 
 
-def fail_third_load(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def fail_third_load(owner: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """From now on the third module that is loaded finds no memory. Returns the names that are tried."""
-    load = LATER.load
+    load = owner.load
     tried: list[str] = []
 
     def failing(name: str) -> object:
@@ -177,14 +178,14 @@ def fail_third_load(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise MemoryError("memory allocation failed, allocating 1024 bytes")
         return load(name)
 
-    monkeypatch.setattr(LATER, "load", failing)
+    monkeypatch.setattr(owner, "load", failing)
     return tried
 
 
 @pytest.mark.requirement("F11", "F12")
 def test_a_part_that_cannot_be_loaded_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     pump = Pump()
-    fail_third_load(monkeypatch)
+    fail_third_load(PARTS_OF, monkeypatch)
     assert pump.ask("program show") == ["error: internal: MemoryError memory allocation failed, allocating 1024 bytes"]
     assert pump.ask("program show")[-1] == "ok"
     assert sum(pump.twin.resets.values()) == 1
@@ -211,7 +212,7 @@ def test_a_line_that_came_before_is_answered_within_a_second_of_dosing() -> None
 
 @pytest.mark.requirement("F11", "F12", "I8")
 def test_what_comes_with_the_pump_and_cannot_be_loaded_ends_in_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = fail_third_load(monkeypatch)
+    tried = fail_third_load(LATER, monkeypatch)
     pump = Pump()
     assert pump.twin.resets == {"power_on": 1, "watchdog": 0, "commanded": 1}
     assert tried[:3] == list(WITH_THE_PUMP[:3])

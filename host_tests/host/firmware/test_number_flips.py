@@ -83,10 +83,10 @@ def test_nothing_is_committed_by_an_agenda_that_has_changed() -> None:
     app: Any = pump.app
     rx = app.records.prescription
     app.therapy.scheduled._agenda._mark ^= 1
-    while app.later.prepare("program"):
+    while app.parts.prepare("program"):
         continue
     with pytest.raises(RuntimeError, match="agenda"):
-        app.later.part("programming").put_in_force(rx, rx.course, 0)
+        app.parts.part("programming").put_in_force(rx, rx.course, 0)
     assert app.records.prescriptions.sequence == 0
 
 
@@ -99,7 +99,8 @@ def test_a_staged_value_that_has_changed_is_not_put_in_force(bit: int) -> None:
     pump = Pump({"basal": "480 uL/day"}).start().run(5)
     for line in ("stop", "calibrate set pl_per_step 26000", "calibrate set tubing_nl 210000"):
         assert "ok" in pump.say(line, 2)
-    calibrating: Any = pump.app.later.part("calibrating")
+    app: Any = pump.app
+    calibrating = app.parts.part("calibrating")
     staged = calibrating.staged
     staged["pl_per_step"] = memory.flipped_bit(staged["pl_per_step"], bit)
     assert "error: calibrat" in pump.say("calibrate commit", 2)
@@ -115,7 +116,8 @@ def test_what_has_changed_is_not_sealed_or_stored_with_the_next_value(damaged: s
     pump = Pump({"basal": "480 uL/day"}).start().run(5)
     for line in ("stop", "calibrate set pl_per_step 26000"):
         assert "ok" in pump.say(line, 1)
-    calibrating: Any = pump.app.later.part("calibrating")
+    app: Any = pump.app
+    calibrating = app.parts.part("calibrating")
     if damaged == "staged":
         calibrating.staged["pl_per_step"] = memory.flipped_bit(26_000, bit)
     else:

@@ -18,7 +18,7 @@ from thecal.twin.world import MS, NEVER, ProcessorStop, World
 # What the processor of the emulated board takes from reset until it looks for the RTC's edge, beyond bus time:
 # MicroPython's start, the image check, the imports, the decoding of the records. CPython is done in no time.
 # The watchdog is armed early in it. host_tests/board/test_targets_agree.py holds both figures to the emulated board.
-BOOT_NS = 1_527 * MS
+BOOT_NS = 1_486 * MS
 ARMED_NS = 156 * MS
 _WATCHDOG_NS = 5_000 * MS
 
