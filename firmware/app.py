@@ -81,7 +81,7 @@ class App:
         self.selftest = SelfTest(self)
         self.console = Console(board)
         self.later = Later(self)
-        self.parts = None  # parts.Parts, once it is loaded
+        self.parts = None  # console_parts.Parts, once it is loaded
         self.frame = 0  # ticks_ms of the start of the current frame
         self.stop_left = 0  # seconds that a timed stop still lasts
         self.must_record = False  # state changed: the ledger must say so

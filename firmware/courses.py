@@ -178,9 +178,9 @@ class Courses:
         if not self._app.selftest.records_hold():
             raise ValueError("%s: alarm self_test_failed; nothing has changed" % name)
 
-    def _order(self, name, changed):
-        """Put the Course that changed() returns in force. Raises ValueError if it cannot be stored; nothing has changed
-        then."""
+    def _order(self, name, changed, follow):
+        """Put the Course that changed() returns in force, and do what follows from it. Raises ValueError if it cannot
+        be stored; nothing has changed then. What fails behind the record ends in a restart, as that of a commit."""
         self.need_hold(name)
         records = self._app.records
         rx = records.prescription
@@ -192,7 +192,12 @@ class Courses:
             rx.course = old
             self._app.log.log("write_failed", record=1)
             raise ValueError("%s: the EEPROM refused it (%s); it goes on" % (name, error))
-        self.unsaved = None
+        try:
+            self.unsaved = None
+            follow()
+            self._app.record_state()
+        except Exception:  # noqa: BLE001 - never done by half, see programming.py
+            raise SystemExit
 
     # -- console ----------------------------------------------------------------------------------------------
 
@@ -216,10 +221,12 @@ class Courses:
             raise ValueError("bridge cancel: none runs")
         course = self._app.records.prescription.course
         given = course.bridge_nl - left
-        self._order("bridge cancel", self._bridge_ended)
-        self._app.log.log("bridge_end", how=_CANCELLED, given_nl=given)
-        self._app.take_up_schedule()
-        self._app.record_state()
+
+        def follow():
+            self._app.log.log("bridge_end", how=_CANCELLED, given_nl=given)
+            self._app.take_up_schedule()
+
+        self._order("bridge cancel", self._bridge_ended, follow)
         return ()
 
     def trial(self, words):
@@ -236,9 +243,7 @@ class Courses:
         if words != ["end"]:
             raise ValueError("trial: nothing, `start NUMBER UNIT then minimum|stopped`, keep, discard or end after it")
         orders.need_running()
-        self._order("trial end", self.trials.ended)
-        self._trial_ended(_CANCELLED)
-        self._app.record_state()
+        self._order("trial end", self.trials.ended, lambda: self._trial_ended(_CANCELLED))
         return ()
 
     def score(self, words):

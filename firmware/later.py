@@ -4,14 +4,14 @@ heap for nothing (F11).
 The first second begins with the motor powered and its steps a second away; one module is loaded in a turn, so that a
 frame is late by no more than for a command. Nothing of this is on the way from prescription to motor: alarms, boluses,
 scheduled or asked for at the button, and the ends of bridges and trials are there from the start. What comes in at the
-console meanwhile waits in the USB buffer. What only few commands need comes with them: parts.py. No other module
-imports anything once the application runs.
+console meanwhile waits in the USB buffer. What only few commands need comes with them: console_parts.py. No other
+module imports anything once the application runs.
 """
 
 from firmware import image
 
 # What each module imports of the others comes before it: a turn loads one module.
-_WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "pending", "parts", "commands")
+_WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "pending", "console_parts", "commands")
 
 
 class Later:
@@ -30,7 +30,7 @@ class Later:
             app.reservoir.forecast = load("forecast").Forecast(app)
             if image.root is not None:
                 app.selftest.image = load("rehash").Rehash()
-            app.parts = load("parts").Parts(app)
+            app.parts = load("console_parts").Parts(app)
             app.console.commands = load("commands").Commands(app)
             return
         app.board.collect()

@@ -27,7 +27,7 @@ class Pending:
         self._typed_at = 0  # ticks_ms of its last character
 
     def watch(self, parts, now):
-        """Between the commands. parts: the later.Part that may have something staged. now: ticks_ms."""
+        """Between the commands. parts: the console_parts.Part that may have something staged. now: ticks_ms."""
         app = self._app
         idle = self._staged_ms(parts, now)
         if idle >= _GIVEN_UP_MS:

@@ -132,7 +132,7 @@ class Programming:
         for line in app.courses.lines(rx):
             yield line
         if self.complete is not rx:
-            raise ValueError("program stage end: given up, as nobody took the answer")
+            raise ValueError("program: what was staged was given up, as nobody took the answer")
         self._compared = (active, digest)
         app.log.log("staged", digest=int(digest, 16))
         if found:
@@ -197,10 +197,13 @@ class Programming:
         app.therapy.scheduled.check()
         before = rx.course
         rx.course = course
+        sequence = app.records.prescriptions.sequence
         try:
             _rehearse(rx, app.records.calibration)
             app.records.commit_prescription(rx, self._room)
         except MemoryError:
+            if app.records.prescriptions.sequence != sequence:
+                raise SystemExit  # see below
             rx.course = before  # it may be the one in force
             raise ValueError("program commit: not enough memory for it; the old one is in force")
         except OSError as error:
@@ -209,9 +212,10 @@ class Programming:
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
         try:
             self._take_effect(rx, warnings)
-        except Exception as error:  # noqa: BLE001 - a commit is never done by half
+        except Exception:  # noqa: BLE001 - a commit is never done by half
             # The console would tell it and go on, with new boluses at old times. A restart takes all from the record.
-            raise SystemExit("program commit: %s behind the record: %s" % (type(error).__name__, error))
+            # Without a text: there may be no memory for one.
+            raise SystemExit
 
     def _take_effect(self, rx, warnings):
         """What follows from a record that is in force."""

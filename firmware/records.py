@@ -219,7 +219,7 @@ class Records:
         writes a ledger record next: it acknowledges the first one. room: for prescription.Prescription.record()."""
         self.prescriptions.commit(rx.record(room))
         self.prescription = rx
-        if not self.ledger.flags & PROGRAMMED:  # nothing that needs memory may follow a record for nothing
+        if not self.ledger.flags & PROGRAMMED:  # behind a record as little as possible may need memory
             self.ledger.flags |= PROGRAMMED
 
     def commit_calibration(self, values, day, second):

@@ -1,8 +1,8 @@
 """Which rate holds at which second of the week (F2).
 
-The periods of a prescription are laid out once over the week as sorted boundaries, so that a tick only compares the
-second of the week with the bounds of the segment it is in. Periods may cross midnight and the end of the week; they
-never overlap (prescription.py refuses that).
+The periods of a prescription are laid out once, as sorted boundaries of each day of the week, so that a tick only
+compares the second of the week with the bounds of the segment it is in. Periods may cross midnight and the end of the
+week; they never overlap (validation.py refuses that).
 """
 
 from array import array

@@ -7,7 +7,7 @@ from firmware.dosing import OFF
 
 # Reset to the first line of App on the bench: MicroPython's start, the image check, the imports. No clock of the pump
 # saw it, so it is a measured constant.
-_BOOT_MS = const(1_246)
+_BOOT_MS = const(1_308)
 _LOAD_TRIES = const(5)
 _LOAD_AGAIN_MS = const(200)
 _HANG_MAX_S = const(60)  # a bite comes within 10 s; more is a clock that cannot be believed

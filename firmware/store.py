@@ -32,6 +32,9 @@ _PART = const(50)  # bytes of the record in one page
 _LENGTH = const(2)
 _CRC = const(4)
 
+_DOUBTFUL = "; what it took is made void once it answers: keep the power on until then"
+_NO_MEMORY = "no memory left" + _DOUBTFUL  # made beforehand, as there is none then
+
 GOOD = const(0)
 NONE = const(1)  # never committed: every slot is blank or void
 DAMAGED = const(2)  # something stands there, and it is no whole record
@@ -152,8 +155,9 @@ class Store:
     # -- committing -------------------------------------------------------------------------------------------
 
     def commit(self, payload):
-        """Make payload the record in force. Raises ValueError if it is too long; OSError if no slot takes it,
-        MemoryError, and the old record then is still in force: for good once withdraw() has succeeded."""
+        """Make payload the record in force. Raises ValueError if it is too long; OSError if no slot takes it, or
+        for want of memory if one may have taken it, else MemoryError then; and the old record then is still in force:
+        for good once withdraw() has succeeded."""
         if len(payload) > self.capacity:
             raise ValueError("record kind %d: %d bytes, at most %d" % (self._kind, len(payload), self.capacity))
         old = self._slot
@@ -168,11 +172,10 @@ class Store:
             except OSError as error:
                 reason = error
                 continue
-            except MemoryError as error:
-                if not self.doubtful:
-                    raise
-                reason = error
-                break
+            except MemoryError:
+                if self.doubtful:
+                    raise OSError(_NO_MEMORY)
+                raise
             self._slot = slot
             self.sequence = self._given
             self._found[slot] = found
@@ -188,7 +191,7 @@ class Store:
         if reason is None:
             reason = OSError("record kind %d: no slot" % self._kind)
         if self.doubtful:
-            reason = OSError("%s; what it took is made void once it answers: keep the power on until then" % reason)
+            reason = OSError("%s%s" % (reason, _DOUBTFUL))
         raise reason
 
     def _write(self, slot, payload):

@@ -132,6 +132,8 @@ def test_both_targets_make_the_same_steps(name: str, board: Pump) -> None:
     apart = [abs(a - b) for a, b in zip(emulated.step_times_ns, twin.step_times_ns, strict=True)]
     assert max(apart) <= CONTROL_PERIOD_NS
     assert comparable(emulated.events) == comparable(twin.events)
+    if name == "a new prescription":
+        assert "committed" in [event.code for event in emulated.events]
     for field in ("steps", "step_pulses", "delivered_nl", "ledger_steps", "resets", "state", "alarms_active"):
         assert getattr(emulated.summary, field) == getattr(twin.summary, field), field
 

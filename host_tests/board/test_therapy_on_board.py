@@ -65,7 +65,7 @@ def life() -> Scenario:
         ),  # one more than the hour allows; one that it does
         *typed(140.1, "prime"),  # cancels it
         *typed(152.1, *stage_lines(SECOND, pack)),
-        *typed(163.35, *CONFIRMED, f"program commit {stage_lines(SECOND, pack)[-1].split()[-1]}"),  # a bridge of 36 s
+        *typed(163.3, *CONFIRMED, f"program commit {stage_lines(SECOND, pack)[-1].split()[-1]}"),  # a bridge of 36 s
         *typed(180.1, "bolus 1 uL over 10 s", "bridge"),
         happens(210.3, "set_clock", by="120 s"),  # past 00:05
         happens(230.3, "set_clock", by="-100 s"),  # 00:05 comes once more, and 00:06 flows at 340 s
@@ -163,6 +163,7 @@ def test_the_console_has_the_memory_for_a_long_prescription_on_trial_in_place_of
     result = on_board(plan, board)
     assert b"error" not in result.console
     assert b"trial: running" in result.console
+    assert b"tells more" not in result.console
     codes = [event.code for event in result.events if event.code in ("staged", "confirmed", "committed", "trial")]
     assert codes == ["staged", "confirmed", "committed", "staged", "trial", "committed"]
     assert result.summary.resets == {"power_on": 1 + restarts, "watchdog": 0, "commanded": 0}

@@ -13,10 +13,10 @@ from parts import UnreliableEeprom
 
 from firmware import civil, drugs
 from firmware.alarms import Alarms
+from firmware.console_parts import Parts
 from firmware.courses import Courses
 from firmware.dosing import ON
 from firmware.layout import PRESCRIPTION_PAGES, PRESCRIPTION_SLOTS
-from firmware.parts import Parts
 from firmware.records import Records
 from firmware.selftest import SelfTest
 from thecal.models.bench import PumpConfig
@@ -86,7 +86,7 @@ class App:
         self.eeprom.refuse = lambda page: fate if page < SLOT_PAGES else ""
 
     def commit(self, rx: Any, trial: tuple[int, int] | None = None) -> None:
-        """As Programming does it."""
+        """What Programming does, without what it makes sure of."""
         rx.validate(self.records.calibration)
         rx.course = self.courses.at_commit(rx, trial)
         self.records.commit_prescription(rx)

@@ -71,6 +71,43 @@ def test_a_commit_that_fails_behind_its_record_ends_in_a_restart_and_is_whole_th
     pump.close()
 
 
+def test_nothing_between_a_record_and_what_follows_it_is_called_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the flags of the ledger, at the first commit of a pump."""
+    pump = Pump(OLD)
+    digest = pump.confirmed(NEW)
+    records = firmware("records").Records
+    commit = records.commit_prescription
+
+    def ended(*args: Any) -> None:
+        commit(*args)
+        raise MemoryError
+
+    monkeypatch.setattr(records, "commit_prescription", ended)
+    pump.type(f"program commit {digest}\r".encode())
+    pump.run(10)
+    assert pump.twin.resets == {"power_on": 1, "watchdog": 0, "commanded": 1}
+    assert in_force(pump) == digest
+    assert b"the old one is in force" not in pump.output
+    pump.close()
+
+
+@pytest.mark.parametrize(("module", "owner", "name"), [BEHIND[2], BEHIND[3]], ids=[BEHIND[2][2], BEHIND[3][2]])
+def test_an_end_of_a_trial_that_fails_behind_its_record_is_whole_after_a_restart(
+    module: str, owner: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pump = Pump(OLD)
+    pump.confirmed(NEW)
+    assert pump.ask("trial start 1 h then minimum", 2)[-1] == "ok"
+    hit = ends_once(monkeypatch, getattr(firmware(module), owner), name)
+    pump.type(b"trial end\r")
+    pump.run(10)
+    assert hit
+    assert pump.twin.resets == {"power_on": 1, "watchdog": 0, "commanded": 1}
+    assert pump.ask("trial", 2)[0].startswith("trial: over")
+    assert pump.steps_within(60) <= 1  # the lowest rate
+    pump.close()
+
+
 def test_a_commit_without_memory_is_refused_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     pump = Pump(OLD)
     digest = pump.confirmed(NEW)
@@ -108,15 +145,16 @@ def test_a_trial_that_has_begun_is_told_when_there_is_no_memory_to_tell_more(mon
 
 
 class Full(MemoryEeprom):
-    """Takes the page that makes a slot a record, without memory for what comes next; and nothing more."""
+    """Takes the page that makes a slot a record, without memory for what comes next; if it is silent, nothing more."""
 
     ended = False
+    silent = True
 
     def write_page(self, page: int, data: Any) -> None:
-        if self.ended:
+        if self.ended and self.silent:
             raise OSError("no answer")
         super().write_page(page, data)
-        if self.armed and kinds(bytes(self.memory))[1] == PRESCRIPTION:
+        if self.armed and not self.ended and kinds(bytes(self.memory))[1] == PRESCRIPTION:
             self.ended = True
             raise MemoryError
 
@@ -134,4 +172,17 @@ def test_a_record_that_may_stand_whole_all_the_same_is_called_doubtful() -> None
     assert store.payload == b"old"
     eeprom.ended = eeprom.armed = False
     store.withdraw()
+    assert loaded(bytes(eeprom.memory))[:2] == (GOOD, b"old")
+
+
+def test_a_record_that_could_be_taken_back_is_none_and_no_other_slot_is_tried() -> None:
+    eeprom = Full()
+    eeprom.silent = False
+    store = store_on(eeprom)
+    store.commit(b"old")
+    eeprom.armed = True
+    with pytest.raises(MemoryError):
+        store.commit(b"new")
+    assert not store.doubtful
+    assert [kind for kind in kinds(bytes(eeprom.memory)) if kind == PRESCRIPTION] == [PRESCRIPTION]
     assert loaded(bytes(eeprom.memory))[:2] == (GOOD, b"old")

@@ -15,7 +15,7 @@ from thecal.programming import firmware, programmed_image
 from thecal.twin.twin import Twin
 
 LATER = firmware("later")
-PARTS_OF = firmware("parts")
+PARTS_OF = firmware("console_parts")
 WITH_THE_PUMP = LATER._WITH_THE_PUMP
 PARTS = [row[1] for row in PARTS_OF._PARTS]
 MODULES = {*WITH_THE_PUMP, *(name for modules in PARTS for name in modules)}

@@ -120,7 +120,9 @@ def test_a_host_that_leaves_amid_the_answer_leaves_nothing_staged(monkeypatch: p
         pump.run(605)
     assert len(pump.output) == before
     pump.run(3)
-    assert bytes(pump.output).endswith(b"\r\nerror: program stage end: given up, as nobody took the answer\r\n")
+    assert bytes(pump.output).endswith(
+        b"\r\nerror: program: what was staged was given up, as nobody took the answer\r\n"
+    )
     assert pump.ask("program commit " + last.split()[-1]) == ["error: program commit: nothing is staged"]
     assert (events(pump, "given_up"), events(pump, "staged")) == (["input=staged"], [])
     pump.close()

@@ -121,7 +121,7 @@ class Run:
             self._turns(end_us)
         except Bite:
             return self._reset(WATCHDOG)
-        except Exception as error:  # noqa: BLE001 - as firmware/pump.py: outputs safe, and a restart
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as firmware/pump.py: outputs safe, and a restart
             self.seen.errors.append(f"{type(error).__name__}: {error}")
             self.board.train.power(False)
             return self._reset(COMMANDED)

@@ -95,7 +95,7 @@ class Session:
             raise
         except Bite:
             raise Violation("the watchdog bites") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise Violation(f"{type(error).__name__}: {error}") from error
         self._settle(ended=True)
         self._check()

@@ -1,6 +1,5 @@
-"""What few console commands need: loaded by the first of them, and forgotten a minute after the last, or with a command
-that needs something else, loaded or not; but not while it holds what an operator has staged, which pending.py ends in
-time (F11).
+"""What few console commands need: loaded by the first of them, and forgotten a minute after the last, or by the next
+command that needs other parts; but not while it holds what an operator has staged, which pending.py ends in time (F11).
 """
 
 from micropython import const
@@ -9,13 +8,13 @@ from firmware.image import forget
 from firmware.later import load
 from firmware.pending import Pending
 
-# How the commands begin that need it; modules; the class to make of the last module, which gives the part its name; how
-# those begin that do not need it all the same.
+# How the commands begin that need it; modules; the class to make of the last module, which gives the part its name; and
+# how commands begin that are no such ones, though they begin like them.
 _PARTS: tuple = (
     (("program commit", "trial start", "bridge"), ("history", "fluid_path", "bridge_plan"), "BridgePlan"),
     (("trial start",), ("trial_start",), "TrialStart"),
     (("trial", "score"), ("history", "trial_orders"), "TrialOrders", ("trial start",)),
-    (("program", "trial"), ("programming",), "Programming"),
+    (("program", "trial start", "trial keep", "trial discard"), ("programming",), "Programming"),
     (("program stage",), ("staging",), "Staging"),
     (("program show",), ("history", "comparison", "unusual", "presenting"), "Presenting"),
     (("program history",), ("history", "comparison", "past"), None),
@@ -114,7 +113,8 @@ class Parts:
         return False
 
     def _make_room(self, needed):
-        """A commit needs memory too: what showed the prescription has its turn before."""
+        """Forget the other parts, even if those needed are all there: a commit, too, needs the memory of what has shown
+        the prescription before it."""
         for part in self._parts:
             if part.loaded and part not in needed and not part.is_needed():
                 self._forget(part)
