@@ -180,24 +180,24 @@ class Courses:
 
     def _order(self, name, changed, follow):
         """Put the Course that changed() returns in force, and do what follows from it. Raises ValueError if it cannot
-        be stored; nothing has changed then. What fails behind the record ends in a restart, as that of a commit."""
+        be stored; nothing has changed then. What fails behind the record ends in a restart."""
         self.need_hold(name)
         records = self._app.records
         rx = records.prescription
         old = rx.course
         rx.course = changed()
+
+        def stored():
+            self.unsaved = None
+            follow()
+            self._app.record_state()
+
         try:
-            records.commit_prescription(rx)
+            records.commit_prescription(rx, stored)
         except (OSError, MemoryError) as error:
             rx.course = old
             self._app.log.log("write_failed", record=1)
             raise ValueError("%s: the EEPROM refused it (%s); it goes on" % (name, error))
-        try:
-            self.unsaved = None
-            follow()
-            self._app.record_state()
-        except Exception:  # noqa: BLE001 - never done by half, see programming.py
-            raise SystemExit
 
     # -- console ----------------------------------------------------------------------------------------------
 

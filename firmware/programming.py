@@ -192,30 +192,21 @@ class Programming:
 
     def put_in_force(self, rx, course, warnings):
         """Store what ready() returned, with its Course, and dose by it. Raises ValueError if the EEPROM refuses, or for
-        want of memory: the old one is in force then. Whatever fails later ends in a restart, by SystemExit."""
+        want of memory: the old one is in force then. What fails behind the record ends in a restart."""
         app = self._app
         app.therapy.scheduled.check()
         before = rx.course
         rx.course = course
-        sequence = app.records.prescriptions.sequence
         try:
             _rehearse(rx, app.records.calibration)
-            app.records.commit_prescription(rx, self._room)
+            app.records.commit_prescription(rx, lambda: self._take_effect(rx, warnings), self._room)
         except MemoryError:
-            if app.records.prescriptions.sequence != sequence:
-                raise SystemExit  # see below
             rx.course = before  # it may be the one in force
             raise ValueError("program commit: not enough memory for it; the old one is in force")
         except OSError as error:
             rx.course = before
             app.log.log("write_failed", record=1)
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
-        try:
-            self._take_effect(rx, warnings)
-        except Exception:  # noqa: BLE001 - a commit is never done by half
-            # The console would tell it and go on, with new boluses at old times. A restart takes all from the record.
-            # Without a text: there may be no memory for one.
-            raise SystemExit
 
     def _take_effect(self, rx, warnings):
         """What follows from a record that is in force."""

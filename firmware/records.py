@@ -214,13 +214,20 @@ class Records:
         self.calibrations.withdraw()
         self.counters.withdraw()
 
-    def commit_prescription(self, rx, room=None):
-        """Put a validated prescription in force, as one record. Raises OSError; the old one then stays. The caller
-        writes a ledger record next: it acknowledges the first one. room: for prescription.Prescription.record()."""
+    def commit_prescription(self, rx, follow=None, room=None):
+        """Put a validated prescription in force, as one record. Raises OSError or MemoryError; the old one then stays.
+        follow: what is done behind the record, () -> anything; without it the caller does it. A ledger record is part
+        of it: it acknowledges the first one. room: for prescription.Prescription.record()."""
         self.prescriptions.commit(rx.record(room))
-        self.prescription = rx
-        if not self.ledger.flags & PROGRAMMED:  # behind a record as little as possible may need memory
+        try:
+            self.prescription = rx
             self.ledger.flags |= PROGRAMMED
+            if follow is not None:
+                follow()
+        except Exception:  # noqa: BLE001 - what is in force is never so by half
+            # The console would tell it and go on, with new boluses at old times. A restart takes all from the record.
+            # Without a text: there may be no memory for one.
+            raise SystemExit
 
     def commit_calibration(self, values, day, second):
         """Put a calibration in force. With the first one, and after damage, the ledger begins, with a full reservoir.

@@ -39,8 +39,8 @@ def begins(things, day_length=_MINUTES_PER_DAY):
 def last_begin(periods):
     """The last of begins(); None: there is none."""
     mark = None
-    for mark in begins(periods):  # noqa: B007 - the last one is what is asked for
-        continue
+    for found in begins(periods):
+        mark = found
     return mark
 
 

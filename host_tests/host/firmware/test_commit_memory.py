@@ -49,6 +49,15 @@ def ends_once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, when: Any 
     return hit
 
 
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with every record that is stored from now on."""
+    stored: list[int] = []
+    store = firmware("store").Store
+    commit = store.commit
+    monkeypatch.setattr(store, "commit", lambda *args: (commit(*args), stored.append(1))[0])
+    return stored
+
+
 @pytest.mark.parametrize(("module", "owner", "name"), BEHIND, ids=[row[2] for row in BEHIND])
 def test_a_commit_that_fails_behind_its_record_ends_in_a_restart_and_is_whole_then(
     module: str, owner: str, name: str, monkeypatch: pytest.MonkeyPatch
@@ -56,10 +65,7 @@ def test_a_commit_that_fails_behind_its_record_ends_in_a_restart_and_is_whole_th
     """The console would tell the error and go on, with the doses of one prescription at the times of the other."""
     pump = Pump(OLD)
     digest = pump.confirmed(NEW)
-    stored: list[int] = []
-    records = firmware("records").Records
-    commit = records.commit_prescription
-    monkeypatch.setattr(records, "commit_prescription", lambda *args: (commit(*args), stored.append(1))[0])
+    stored = watched(monkeypatch)
     hit = ends_once(monkeypatch, getattr(firmware(module), owner), name, lambda: bool(stored))
     pump.type(f"program commit {digest}\r".encode())
     pump.run(10)
@@ -75,17 +81,22 @@ def test_nothing_between_a_record_and_what_follows_it_is_called_a_refusal(monkey
     """As the flags of the ledger, at the first commit of a pump."""
     pump = Pump(OLD)
     digest = pump.confirmed(NEW)
-    records = firmware("records").Records
-    commit = records.commit_prescription
+    stored = watched(monkeypatch)
+    ledger = firmware("ledger").Ledger
+    flags = ledger.flags
+    hit: list[int] = []
 
-    def ended(*args: Any) -> None:
-        commit(*args)
-        raise MemoryError
+    def ended(book: Any, value: int) -> None:
+        if stored and not hit:
+            hit.append(value)
+            raise MemoryError
+        flags.__set__(book, value)
 
-    monkeypatch.setattr(records, "commit_prescription", ended)
+    monkeypatch.setattr(ledger, "flags", property(flags.__get__, ended))
     pump.type(f"program commit {digest}\r".encode())
     pump.run(10)
     assert pump.twin.resets == {"power_on": 1, "watchdog": 0, "commanded": 1}
+    assert hit
     assert in_force(pump) == digest
     assert b"the old one is in force" not in pump.output
     pump.close()
