@@ -75,13 +75,14 @@ class Console:
                 more = False
                 break
             if self._take(byte):
+                self._run(self._command)  # from here, as every call on the way to it takes from a small stack
                 break
         if self._flush() or more:
             return 0
         return _RETRY_MS if self._used or self._lines is not None else _NEVER_MS
 
     def _take(self, byte):
-        """Returns whether a command was run by this byte."""
+        """Returns whether a command is to be run by this byte."""
         if byte in _LINE_ENDS:
             ends = not (byte == 10 and self._after_cr)
             self._after_cr = byte == 13
@@ -116,33 +117,29 @@ class Console:
     def _end_line(self):
         self._put(b"\r\n")
         bad = self._bad
-        line = bytes(self._line[: self._length])
+        self._command = bytes(self._line[: self._length]) if bad is None else None
         self._command_sum = self._sum
         self._length = self._sum = 0
         self._bad = None
         self._lines = None  # a new line ends a long answer that is still under way
         if bad is not None:
             self._refuse(bad)
-            return False
-        return self._run(line)
+        return bad is None
 
     def _run(self, line):
-        """Run a command; or load one module that it needs, and go on in the next turn. Returns whether there is one."""
-        self._command = line
+        """Run a command; or load one module that it needs, and go on in the next turn."""
         try:
             if sum(line) != self._command_sum:
                 raise ValueError("a bit of the line has changed in RAM: type it again")
             words = line.decode().split()
             if words and self.commands.prepare(" ".join(words[:3])):  # pyright: ignore[reportAttributeAccessIssue]
-                return True
+                return
             self._command = None
-            if not words:
-                return False
-            self._lines = iter(self.commands.run(words))  # pyright: ignore[reportAttributeAccessIssue]
+            if words:
+                self._lines = iter(self.commands.run(words))  # pyright: ignore[reportAttributeAccessIssue]
         except Exception as error:  # noqa: BLE001 - see _fail
             self._command = None
             self._fail(error)
-        return True
 
     def _refuse(self, reason):
         self.refused += 1

@@ -14,6 +14,7 @@ from micropython import const
 from firmware import alarms, events
 from firmware.bridging import Bridging
 from firmware.prescription import MINIMUM, MODES, STOPPED
+from firmware.records import BEHIND_A_RECORD
 from firmware.schedule import Schedule
 from firmware.trials import Trials
 
@@ -186,18 +187,16 @@ class Courses:
         rx = records.prescription
         old = rx.course
         rx.course = changed()
-
-        def stored():
-            self.unsaved = None
-            follow()
-            self._app.record_state()
-
         try:
-            records.commit_prescription(rx, stored)
+            records.commit_prescription(rx)
         except (OSError, MemoryError) as error:
             rx.course = old
             self._app.log.log("write_failed", record=1)
             raise ValueError("%s: the EEPROM refused it (%s); it goes on" % (name, error))
+        with BEHIND_A_RECORD:
+            self.unsaved = None
+            follow()
+            self._app.record_state()
 
     # -- console ----------------------------------------------------------------------------------------------
 

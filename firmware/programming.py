@@ -3,8 +3,11 @@
 Dosing goes on undisturbed by the prescription in force until a commit, which is one record.
 """
 
+from binascii import crc32
+
 from firmware import alarms, library
 from firmware.agenda import Agenda
+from firmware.records import BEHIND_A_RECORD
 
 _REFUSED_EVERY_MS = 60_000
 _VERBS = "show, history, stage KEY WORDS, confirm FIELD VALUE, commit DIGEST or discard"
@@ -191,22 +194,39 @@ class Programming:
         self.put_in_force(rx, course, warnings)
 
     def put_in_force(self, rx, course, warnings):
-        """Store what ready() returned, with its Course, and dose by it. Raises ValueError if the EEPROM refuses, or for
-        want of memory: the old one is in force then. What fails behind the record ends in a restart."""
+        """Store what ready() returned, with its Course, and dose by it. Raises ValueError if the EEPROM refuses, for
+        want of memory, or if a number in RAM is not what was compared any more (R18): the old one is in force then.
+        What fails behind the record ends in a restart."""
         app = self._app
+        given = course.pack()
         app.therapy.scheduled.check()
         before = rx.course
-        rx.course = course
+        rx.course = course  # of what may be in force
         try:
             _rehearse(rx, app.records.calibration)
-            app.records.commit_prescription(rx, lambda: self._take_effect(rx, warnings), self._room)
+            app.records.commit_prescription(rx, self._record(rx, given))
         except MemoryError:
-            rx.course = before  # it may be the one in force
+            rx.course = before
             raise ValueError("program commit: not enough memory for it; the old one is in force")
+        except ValueError:
+            rx.course = before
+            self._forget()
+            raise
         except OSError as error:
             rx.course = before
             app.log.log("write_failed", record=1)
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
+        with BEHIND_A_RECORD:
+            self._take_effect(rx, warnings)
+
+    def _record(self, rx, course):
+        """The record of what is staged: the therapy that was compared, with this packed Course. From here on a wrong
+        bit shows as a difference between record and RAM."""
+        record = rx.record(self._room)
+        digest = "%08x" % (crc32(memoryview(record)[: -len(course)]) & 0xFFFFFFFF)
+        if self._compared != (self._app.records.prescription, digest) or record[-len(course) :] != course:
+            raise ValueError("program commit: what was staged has changed in RAM; stage it anew")
+        return record
 
     def _take_effect(self, rx, warnings):
         """What follows from a record that is in force."""

@@ -16,6 +16,22 @@ from firmware.store import GOOD, NONE, OTHER_FORMAT, Store
 _NOTHING = (False, False, 0, 0, 0)  # no ledger was found
 
 
+class _Behind:
+    """What follows from a prescription's record is done in it, to the end or not at all: whatever fails there ends in a
+    restart, which takes all from the record. The console would tell it and go on, with new boluses at old times."""
+
+    def __enter__(self):
+        """Nothing is prepared: behind a record there may be no memory."""
+
+    def __exit__(self, kind, error, trace):
+        """Raises SystemExit, for the same reason without a text."""
+        if kind is not None and issubclass(kind, Exception):
+            raise SystemExit
+
+
+BEHIND_A_RECORD = _Behind()
+
+
 class Records:
     """What the EEPROM says. `calibration`, `prescription`: None while there is none that may be used."""
 
@@ -214,20 +230,14 @@ class Records:
         self.calibrations.withdraw()
         self.counters.withdraw()
 
-    def commit_prescription(self, rx, follow=None, room=None):
+    def commit_prescription(self, rx, record=None):
         """Put a validated prescription in force, as one record. Raises OSError or MemoryError; the old one then stays.
-        follow: what is done behind the record, () -> anything; without it the caller does it. A ledger record is part
-        of it: it acknowledges the first one. room: for prescription.Prescription.record()."""
-        self.prescriptions.commit(rx.record(room))
-        try:
+        What follows from it the caller does in `with BEHIND_A_RECORD`; a ledger record is part of it, which
+        acknowledges the first one. record: what rx.record() gave, if it was made already."""
+        self.prescriptions.commit(rx.record() if record is None else record)
+        with BEHIND_A_RECORD:
             self.prescription = rx
             self.ledger.flags |= PROGRAMMED
-            if follow is not None:
-                follow()
-        except Exception:  # noqa: BLE001 - what is in force is never so by half
-            # The console would tell it and go on, with new boluses at old times. A restart takes all from the record.
-            # Without a text: there may be no memory for one.
-            raise SystemExit
 
     def commit_calibration(self, values, day, second):
         """Put a calibration in force. With the first one, and after damage, the ledger begins, with a full reservoir.
