@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from thecal.faults import lives
+from thecal.faults import plans
 from thecal.faults.life import MONDAY, Life
 from thecal.programming import firmware
 
@@ -13,7 +13,7 @@ from thecal.programming import firmware
 def basal(rate: int) -> Life:
     """Nothing but this rate, in nL/day, from Monday 00:00; 25 nL a step."""
     table = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
-    return lives._life("basal", lives._Plan(25_000, rate, rate, MONDAY, table))
+    return plans.planned_life("basal", plans.Plan(25_000, rate, rate, MONDAY, table))
 
 
 def idle(task: str) -> Callable[..., Any]:

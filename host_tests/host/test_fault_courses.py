@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fault_controls import basal
 
-from thecal.faults import disclosed, lives, memory, verdict
+from thecal.faults import disclosed, lives, memory, plans, verdict
 from thecal.faults.campaign import lead
 from thecal.faults.kinds import _COURSE
 from thecal.faults.life import MONDAY, Life
@@ -38,7 +38,7 @@ def bridge() -> Life:
 def trial() -> Life:
     """Without basal; after it the lowest rate."""
     table = {**basal(6_000).table, "basal": "0 nL/day"}
-    life = lives._life("trial", lives._Plan(1_000, 0, 0, MONDAY, table))
+    life = plans.planned_life("trial", plans.Plan(1_000, 0, 0, MONDAY, table))
     return lives._in_course(life, Random(1), trial_s=200_000, afterwards=0)
 
 

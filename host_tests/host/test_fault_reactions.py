@@ -15,8 +15,8 @@ from thecal.faults.campaign import lead
 from thecal.faults.conditions import LEVEL
 from thecal.faults.follow_up import LONGER_S
 from thecal.faults.life import Life
-from thecal.faults.lives import _life, _Plan
 from thecal.faults.planned import Known, Planned
+from thecal.faults.plans import Plan, planned_life
 from thecal.faults.pump import Run, Seen
 from thecal.powercut.snapshot import S
 from thecal.programming import firmware
@@ -35,7 +35,7 @@ def flex(rate: int, other: int, size: int = 25_000) -> Life:
     period = {"days": "daily", "from": "00:01", "to": "00:02", "rate": f"{other} nL/day"}
     table = {**basal(rate).table, "mode": "flex", "period": [period]}
     rates = [(0, rate), (60 * S, other), (120 * S, rate)]
-    return _life("flex", _Plan(size, rate, rate, start, table), rates)
+    return planned_life("flex", Plan(size, rate, rate, start, table), rates)
 
 
 def with_bolus(at_s: int, rate: int = RATE) -> Life:
@@ -195,7 +195,7 @@ def test_a_patient_bolus_with_a_low_reservoir_is_unsafe_whatever_the_button_does
     bolus = (80 * S, DOSE_S, DOSE_NL)
     patient = {"dose": f"{DOSE_NL} nL", "over": f"{DOSE_S} s", "lockout": "10 min", "max_per_day": 4}
     plain = basal(RATE)
-    made = _life("patient", _Plan(25_000, RATE, RATE, plain.start, {**plain.table, "patient_bolus": patient}))
+    made = planned_life("patient", Plan(25_000, RATE, RATE, plain.start, {**plain.table, "patient_bolus": patient}))
     life = replace(made, boluses=[bolus], presses=[bolus[0]])
     seen = seen_of(life, lower_level, disclosed.presses)
     assert seen.begun

@@ -11,10 +11,11 @@ from fault_controls import basal, idle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thecal.faults import conditions, disclosed, excess, lives, verdict
+from thecal.faults import conditions, disclosed, excess, lives, plans, verdict
 from thecal.faults.pump import Run, Seen
+from thecal.models.bench import PumpConfig
 from thecal.paths import ROOT
-from thecal.powercut.snapshot import S
+from thecal.powercut.snapshot import S, Snapshot
 from thecal.programming import firmware
 
 pytestmark = pytest.mark.requirement("F11", "R17", "R18", "R42")
@@ -40,7 +41,7 @@ def test_the_excess_is_that_of_the_worst_stretch(times: list[int], rate: int, la
     assert abs(found - slow_excess(life, times, 60 * S)) <= 2  # pL: of a microsecond of flow
 
 
-_LIFE = lives.Life("basal", lives.PumpConfig(), lives.Snapshot([], 0, (0, 0), 0, 0), [(0, 0)])
+_LIFE = lives.Life("basal", PumpConfig(), Snapshot([], 0, (0, 0), 0, 0), [(0, 0)])
 
 
 def test_the_bounds_are_those_of_the_document() -> None:
@@ -90,7 +91,7 @@ def test_without_the_guard_a_wrong_count_is_unsafe(monkeypatch: pytest.MonkeyPat
 
 def test_the_bound_of_a_stall_is_that_of_the_document() -> None:
     text = " ".join((ROOT / "docs" / "LIMITS.md").read_text().split())
-    size = lives.PumpConfig().steps_per_index
+    size = PumpConfig().steps_per_index
     assert f"two indices of lost steps, {conditions._STALL_INDICES * size} steps" in text
     assert conditions._STALL_S == 3
     assert "those of up to three seconds of flow" in text
@@ -136,7 +137,7 @@ ALARMS = firmware("alarms")
 def held(rate: int, state: int, seconds: int = 0, latched: int = 0) -> lives.Life:
     """A pump that begins in this state."""
     life = replace(basal(rate), kind="held", held=True, rates=[(0, 0), *([(seconds * S, rate)] if seconds else [])])
-    life.snapshot.pages[:] = lives._pages(
+    life.snapshot.pages[:] = plans.pages(
         lives.held_image(life.config, b"".join(life.snapshot.pages), state, seconds, latched)
     )
     return life

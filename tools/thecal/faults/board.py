@@ -194,8 +194,8 @@ class Branching:
         seen.faults = Counter(event.code for event in result.events if event.severity in _SEVERE)
         seen.begun = [event.t_ns // 1_000 for event in result.events if event.code == "bolus"]
         seen.ended = [event.t_ns // 1_000 for event in result.events if event.code in {"bolus_end", "boot"}]
-        first = self.life.lines[0][1].encode() if self.life.lines else b""
-        seen.heard = b"\r\nok\r\n" in result.console.partition(first)[2] if first else False
+        last = self.life.lines[-1][1].encode() if self.life.lines else b""
+        seen.heard = b"\r\nok\r\n" in result.console.rpartition(last)[2] if last in result.console else False
         seen.ledger_steps = result.summary.ledger_steps
         if self.target.bench.motor.stalled:
             self._bench.stall_pulses = result.summary.step_pulses - result.summary.steps

@@ -10,9 +10,10 @@ from thecal.faults.calls import AtLine, at_call
 from thecal.faults.kinds_blinded import blinded
 from thecal.faults.kinds_parts import parts
 from thecal.faults.kinds_time import clocks, tasks, ticks
-from thecal.faults.life import COURSES
+from thecal.faults.life import COMMITS, COURSES
 from thecal.faults.planned import FIRST_US, LAST_US, Known, Planned, moment, seconds
 from thecal.faults.pump import Run
+from thecal.powercut.snapshot import S
 
 _LINES_MAX = 300  # of firmware code after an instant: about two frames
 _SAFETY_SHARE = 0.5  # of the flips: in what dosing, alarms and the watch over both rest on
@@ -66,6 +67,13 @@ _COURSE = (
     "app.records.ledger.volume_pl",
 )
 _COURSE_LIVES = (*COURSES, "mode stopped", "basal 0")
+# What is staged, and what follows from it, in a life with a commit: half of these flips come until it is in force.
+_COMMIT_SHARE = 0.3
+_COMMIT = (
+    "app.parts._parts.made.",
+    "app.records.prescription",
+    "app.therapy.scheduled.",
+)
 _STATE_BITS = (2, 12, memory.BITS)
 CALL_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
 
@@ -75,10 +83,13 @@ def _in_lines(rng: Random) -> int:
     return rng.choice((0, 0, 1)) * rng.randrange(1, _LINES_MAX)
 
 
-def _weighted(rng: Random, state_share: float, course_share: float) -> tuple[tuple[str, ...], int]:
-    """Beginnings of the variables to choose from, and how many of their bits."""
-    if course_share and rng.random() < course_share:
-        return _COURSE, memory.BITS
+def _weighted(
+    rng: Random, state_share: float, special: list[tuple[tuple[str, ...], float]]
+) -> tuple[tuple[str, ...], int]:
+    """Beginnings of the variables to choose from, and how many of their bits. special: of the life, with shares."""
+    for wanted, share in special:
+        if rng.random() < share:
+            return wanted, memory.BITS
     drawn = rng.random()
     if drawn < state_share:
         return _STATE, rng.choice(_STATE_BITS)
@@ -90,20 +101,30 @@ def _moment_of_flip(known: Known, rng: Random) -> int:
     stops = known.life.stretches_of_a_stop()
     if stops and rng.random() < 0.5:
         return rng.randrange(max(FIRST_US, stops[0][0]), LAST_US)
+    if known.life.kind in COMMITS and rng.random() < 0.5:
+        return rng.randrange(known.life.lines[0][0], known.life.lines[-1][0] + S)
     return moment(rng)
+
+
+def _special(known: Known) -> list[tuple[tuple[str, ...], float]]:
+    """Beginnings of what this life in particular rests on, and which share of the flips each has."""
+    kind = known.life.kind
+    if kind in COMMITS:
+        return [(_COMMIT, _COMMIT_SHARE)]
+    return [(_COURSE, _COURSE_SHARE)] if kind in _COURSE_LIVES else []
 
 
 def flips(known: Known, rng: Random) -> Planned:
     """A bit of a variable flips."""
     at_us, lines, draws = _moment_of_flip(known, rng), _in_lines(rng), rng.getrandbits(64)
     state_share = _STATE_SHARE_STOPPED if known.life.stretches_of_a_stop() else _STATE_SHARE
-    course_share = _COURSE_SHARE if known.life.kind in _COURSE_LIVES else 0
+    special = _special(known)
     planned = Planned("", most=disclosed.sums)
 
     def plan(run: Run) -> None:
         def flip() -> None:
             own = Random(draws)
-            wanted, bits = _weighted(own, state_share, course_share)
+            wanted, bits = _weighted(own, state_share, special)
             leaf = memory.choose(memory.leaves(run.app), own, wanted)
             planned.what = f"at {seconds(at_us)} and {lines} lines {memory.flip(leaf, own, bits)}"
 

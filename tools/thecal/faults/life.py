@@ -16,6 +16,7 @@ from thecal.powercut.snapshot import NEVER_US, S, Snapshot
 LENGTH_S = 240
 MONDAY = datetime(2026, 3, 2)
 STOPS = ("stopped", "stop for")
+COMMITS = ("commit",)
 COURSES = ("trial", "bridge")  # it runs from before the life's begin until after its end
 _DAY_US = 86_400 * S
 BEGIN_US = 2 * S  # an order for a bolus counts from when it is given; it flows within this time
@@ -27,8 +28,10 @@ class Life:
     """One life. Times in us of true time, rates in nL/day, doses in nL.
 
     rates: (since, rate), sorted. boluses: (from, seconds, dose) of those that are to be given. orders: those that are
-    to be denied, and may be given if what stands in their way has come to nothing. lines: (when, text) typed by an
-    operator. presses: of the DOSE button. empty_us: when the reservoir is empty. size_pl: volume of a step.
+    to be denied, and may be given if what stands in their way has come to nothing. former: those of the prescription
+    before a commit, which must not be given after it. lines: (when, text) typed by an operator, sorted; what orders a
+    stop or a commit is the last of them. presses: of the DOSE button. empty_us: when the reservoir is empty. size_pl:
+    volume of a step.
     """
 
     kind: str
@@ -37,6 +40,7 @@ class Life:
     rates: list[tuple[int, int]]
     boluses: list[tuple[int, int, int]] = field(default_factory=list)
     orders: list[tuple[int, int, int]] = field(default_factory=list)
+    former: list[tuple[int, int, int]] = field(default_factory=list)
     lines: list[tuple[int, str]] = field(default_factory=list)
     presses: list[int] = field(default_factory=list)
     empty_us: int | None = None
@@ -49,18 +53,23 @@ class Life:
         return self.config.pl_per_step
 
     def as_it_went(self, begun: list[int], heard: bool, lost: bool = False, freed: Sequence[int] = ()) -> Life:
-        """What was demanded of a pump that has begun boluses at these times and may not have heard the first line.
+        """What was demanded of a pump that has begun boluses at these times and may not have heard the last line.
 
         lost: it has lost its clock, and gives the lowest rate above 0 whatever the hour, in a period without flow too.
-        A stop that was never acknowledged is none. A bolus that a restart has kept waiting is demanded later by what it
-        began too late: once, and whole. An order that was to be denied counts if the pump has begun a bolus
-        upon it, and if nothing was begun before it; or, where no lockout stands in its way, if what was begun was over
-        by then. freed: times at which a bolus ended or the pump started.
+        A stop that was never acknowledged is none; a commit that was not may be in force or not. A bolus that a restart
+        has kept waiting is demanded later by what it began too late: once, and whole. An order that was to be denied
+        counts if the pump has begun a bolus upon it, and if nothing was begun before it; or, where no lockout stands in
+        its way, if what was begun was over by then. freed: times at which a bolus ended or the pump started.
         """
-        rates = self.rates if heard or self.kind not in STOPS else self.rates[:1]
+        rates, ordered = self.rates, self.boluses
+        if self.kind in STOPS and not heard:
+            rates = rates[:1]
+        if self.kind in COMMITS and not heard:
+            (_, old), (since, new) = rates
+            rates, ordered = [(0, old), (since, max(old, new))], ordered + self.former
         if lost and self.kind == "flex":
             rates = [(since, max(rate, self.lowest())) for since, rate in rates]
-        boluses = [(_later(order, begun), seconds, dose) for order, seconds, dose in self.boluses]
+        boluses = [(_later(order, begun), seconds, dose) for order, seconds, dose in ordered]
         for order in self.orders:
             answer_us = order[0] + _ANSWER_US
             before = max((at for at in begun if at < order[0]), default=None)
@@ -94,7 +103,8 @@ class Life:
     def peak_pl_s(self) -> int:
         """The highest flow that it is ever demanded to give, pL a second, rounded up."""
         flow = max(rate for _, rate in self.rates) * 1_000 // 86_400 + 1
-        return flow + max((dose * 1_000 // seconds + 1 for _, seconds, dose in self.boluses + self.orders), default=0)
+        boluses = self.boluses + self.orders + self.former
+        return flow + max((dose * 1_000 // seconds + 1 for _, seconds, dose in boluses), default=0)
 
 
 def _later(order_us: int, begun: list[int]) -> int:

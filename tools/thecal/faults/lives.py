@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 from thecal.faults.held import course_image, held_image
 from thecal.faults.life import LENGTH_S, MONDAY, Life
-from thecal.models.bench import PumpConfig
-from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot, module
-from thecal.prescription import RateRange
-from thecal.prescription_toml import parse_prescription
-from thecal.programming import programmed_image
+from thecal.faults.lives_programmed import commit
+from thecal.faults.plans import MAX_RATE, MIN_RATE, Plan, drawn_dose, pages, planned_life
+from thecal.powercut.snapshot import S, module
 
-_DAY0 = datetime(2000, 1, 1)
-_MIN_RATE, _MAX_RATE = 6_000, 28_800_000
 _STEPS_A_LIFE = 12_000  # at most: more would only cost time
 _SIZES = (25_000, 25_000, 25_000, 1_000, 10_000, 100_000, 1_000_000)  # pL
 _FIRST_EVENT_S, _LAST_EVENT_S = 12, 110
@@ -48,6 +43,8 @@ KINDS = (
     "basal 0",
     "trial",
     "bridge",
+    "commit",
+    "commit",
 )
 
 
@@ -55,66 +52,32 @@ def draw(rng: Random) -> Life:
     """A life."""
     kind = rng.choice(KINDS)
     size = rng.choice(_SIZES)
-    most = min(_MAX_RATE, _STEPS_A_LIFE * size * 86_400 // 1_000 // LENGTH_S)
-    rate = round(math.exp(rng.uniform(math.log(_MIN_RATE), math.log(most))))
+    most = min(MAX_RATE, _STEPS_A_LIFE * size * 86_400 // 1_000 // LENGTH_S)
+    rate = round(math.exp(rng.uniform(math.log(MIN_RATE), math.log(most))))
     start = MONDAY + timedelta(seconds=rng.randrange(86_400))
     table: dict[str, Any] = {"patient": "bench-07", "drug": "saline", "mode": "continuous", "basal": f"{rate} nL/day"}
-    return _MAKERS.get(kind, _basal)(rng, kind, _Plan(size, rate, most, start, table))
+    return _MAKERS.get(kind, _basal)(rng, kind, Plan(size, rate, most, start, table))
 
 
-@dataclass
-class _Plan:
-    """What a life is made of."""
-
-    size: int
-    rate: int
-    most: int
-    start: datetime
-    table: dict[str, Any]
-
-
-def _life(kind: str, plan: _Plan, rates: list[tuple[int, int]] | None = None, **more: Any) -> Life:
-    config = PumpConfig(pl_per_step=plan.size)
-    start_s = round((plan.start - _DAY0).total_seconds())
-    rx = parse_prescription(plan.table, RateRange(config.min_rate, config.max_rate))
-    image = programmed_image(config, rx, plan.start)
-    snapshot = Snapshot(_pages(image), 0, (start_s, 0), 0, config.reservoir_nl * 1_000)
-    return Life(kind, config, snapshot, rates or [(0, plan.rate)], start=plan.start, table=plan.table, **more)
-
-
-def _pages(image: bytes) -> list[bytes]:
-    return [image[page * PAGE : (page + 1) * PAGE] for page in range(PAGES)]
-
-
-def _basal(rng: Random, kind: str, plan: _Plan) -> Life:
-    return _life(kind, plan)
-
-
-def _dose(rng: Random, plan: _Plan) -> tuple[int, int]:
-    """(dose nL, seconds) of a bolus that the pump can give beside its basal rate."""
-    seconds = rng.randrange(20, 90)
-    room = max(_MIN_RATE, plan.most - plan.rate)
-    flow = round(math.exp(rng.uniform(math.log(_MIN_RATE), math.log(room))))
-    plan.rate = min(plan.rate, _MAX_RATE - flow)
-    plan.table["basal"] = f"{plan.rate} nL/day"
-    return max(1, flow * seconds // 86_400), seconds
+def _basal(rng: Random, kind: str, plan: Plan) -> Life:
+    return planned_life(kind, plan)
 
 
 def _moment(rng: Random) -> int:
     return rng.randrange(_FIRST_EVENT_S * S, _LAST_EVENT_S * S)
 
 
-def _clinician(rng: Random, kind: str, plan: _Plan) -> Life:
-    dose, seconds = _dose(rng, plan)
+def _clinician(rng: Random, kind: str, plan: Plan) -> Life:
+    dose, seconds = drawn_dose(rng, plan)
     at = _moment(rng)
     lines = [(at, f"bolus {dose} nL over {seconds} s")]
     if rng.random() < 0.3:
         lines.append((at + rng.randrange(5, 100) * S, lines[0][1]))  # refused while it runs, or given again
         return _twice(kind, plan, at, lines, dose, seconds)
-    return _life(kind, plan, boluses=[(at, seconds, dose)], lines=lines)
+    return planned_life(kind, plan, boluses=[(at, seconds, dose)], lines=lines)
 
 
-def _twice(kind: str, plan: _Plan, at: int, lines: list[tuple[int, str]], dose: int, seconds: int) -> Life:  # noqa: PLR0913, PLR0917 - one for each thing drawn
+def _twice(kind: str, plan: Plan, at: int, lines: list[tuple[int, str]], dose: int, seconds: int) -> Life:  # noqa: PLR0913, PLR0917 - one for each thing drawn
     boluses, orders = [(at, seconds, dose)], []
     again = lines[1][0]
     if again > at + (seconds + 2) * S:
@@ -123,12 +86,12 @@ def _twice(kind: str, plan: _Plan, at: int, lines: list[tuple[int, str]], dose: 
         del lines[1]  # too near to its end to say whether it runs
     else:
         orders.append((again, seconds, dose))
-    return _life(kind, plan, boluses=boluses, orders=orders, lines=lines)
+    return planned_life(kind, plan, boluses=boluses, orders=orders, lines=lines)
 
 
-def _patient(rng: Random, kind: str, plan: _Plan) -> Life:
+def _patient(rng: Random, kind: str, plan: Plan) -> Life:
     """A press, and a second one within the lockout: to be denied."""
-    dose, seconds = _dose(rng, plan)
+    dose, seconds = drawn_dose(rng, plan)
     plan.table["patient_bolus"] = {
         "dose": f"{dose} nL",
         "over": f"{seconds} s",
@@ -137,12 +100,14 @@ def _patient(rng: Random, kind: str, plan: _Plan) -> Life:
     }
     at = _moment(rng)
     presses = [at, at + rng.randrange(5, 120) * S]
-    return _life(kind, plan, boluses=[(at, seconds, dose)], orders=[(presses[1], seconds, dose)], presses=presses)
+    return planned_life(
+        kind, plan, boluses=[(at, seconds, dose)], orders=[(presses[1], seconds, dose)], presses=presses
+    )
 
 
-def _scheduled(rng: Random, kind: str, plan: _Plan) -> Life:
+def _scheduled(rng: Random, kind: str, plan: Plan) -> Life:
     """A scheduled bolus at the minute that begins in the life."""
-    dose, seconds = _dose(rng, plan)
+    dose, seconds = drawn_dose(rng, plan)
     plan.start = plan.start.replace(hour=plan.start.hour % 23)
     at = plan.start.replace(second=0) + timedelta(minutes=1)
     if (at - plan.start).total_seconds() < _FIRST_EVENT_S:
@@ -150,12 +115,12 @@ def _scheduled(rng: Random, kind: str, plan: _Plan) -> Life:
     plan.table["scheduled_bolus"] = [
         {"days": "daily", "at": f"{at:%H:%M}", "dose": f"{dose} nL", "over": f"{seconds} s"}
     ]
-    return _life(kind, plan, boluses=[(round((at - plan.start).total_seconds()) * S, seconds, dose)])
+    return planned_life(kind, plan, boluses=[(round((at - plan.start).total_seconds()) * S, seconds, dose)])
 
 
-def _flex(rng: Random, kind: str, plan: _Plan) -> Life:
+def _flex(rng: Random, kind: str, plan: Plan) -> Life:
     """A period of another rate for a minute of the life."""
-    other = rng.choice((0, rng.randrange(_MIN_RATE, plan.most)))
+    other = rng.choice((0, rng.randrange(MIN_RATE, plan.most)))
     plan.start = plan.start.replace(hour=plan.start.hour % 23)
     first = plan.start.replace(second=0) + timedelta(minutes=1)
     last = first + timedelta(minutes=1)
@@ -164,12 +129,12 @@ def _flex(rng: Random, kind: str, plan: _Plan) -> Life:
         {"days": "daily", "from": f"{first:%H:%M}", "to": f"{last:%H:%M}", "rate": f"{other} nL/day"}
     ]
     edges = [round((edge - plan.start).total_seconds()) * S for edge in (first, last)]
-    return _life(kind, plan, [(0, plan.rate), (edges[0], other), (edges[1], plan.rate)])
+    return planned_life(kind, plan, [(0, plan.rate), (edges[0], other), (edges[1], plan.rate)])
 
 
-def _stopped(rng: Random, kind: str, plan: _Plan) -> Life:
+def _stopped(rng: Random, kind: str, plan: Plan) -> Life:
     at = _moment(rng)
-    return _life(kind, plan, [(0, plan.rate), (at + _STOP_LAG_US, 0)], lines=[(at, "stop")])
+    return planned_life(kind, plan, [(0, plan.rate), (at + _STOP_LAG_US, 0)], lines=[(at, "stop")])
 
 
 def _stop_s(rng: Random) -> int:
@@ -179,13 +144,13 @@ def _stop_s(rng: Random) -> int:
     return (1 << rng.randrange(6, 12)) + rng.randrange(10, 200)
 
 
-def _stop_for(rng: Random, kind: str, plan: _Plan) -> Life:
+def _stop_for(rng: Random, kind: str, plan: Plan) -> Life:
     at, seconds = _moment(rng), _stop_s(rng)
     rates = [(0, plan.rate), (at + _STOP_LAG_US, 0), (at + seconds * S, plan.rate)]
-    return _life(kind, plan, rates, lines=[(at, f"stop for {seconds} s")])
+    return planned_life(kind, plan, rates, lines=[(at, f"stop for {seconds} s")])
 
 
-def _held(rng: Random, kind: str, plan: _Plan) -> Life:
+def _held(rng: Random, kind: str, plan: Plan) -> Life:
     """It begins in a stop of the operator's, timed or not, or in a safe state, whose alarm is still to be cleared or
     has been."""
     ledger, alarms = module("ledger"), module("alarms")
@@ -194,19 +159,19 @@ def _held(rng: Random, kind: str, plan: _Plan) -> Life:
     latched = 1 << alarms.OCCLUSION if state == ledger.SAFE and rng.random() < _UNCLEARED else 0
     rates = [(0, 0), (seconds * S, plan.rate)] if seconds else [(0, 0)]
     lines = [(_moment(rng), "clear")] if latched and rng.random() < _UNCLEARED else []
-    life = _life(kind, plan, rates, lines=lines, held=True)
-    life.snapshot.pages[:] = _pages(held_image(life.config, b"".join(life.snapshot.pages), state, seconds, latched))
+    life = planned_life(kind, plan, rates, lines=lines, held=True)
+    life.snapshot.pages[:] = pages(held_image(life.config, b"".join(life.snapshot.pages), state, seconds, latched))
     return life
 
 
-def _minimum(rng: Random, kind: str, plan: _Plan) -> Life:
+def _minimum(rng: Random, kind: str, plan: Plan) -> Life:
     plan.table["mode"] = "minimum"
     del plan.table["basal"]
-    plan.rate = _MIN_RATE
-    return _life(kind, plan)
+    plan.rate = MIN_RATE
+    return planned_life(kind, plan)
 
 
-def _no_flow(rng: Random, kind: str, plan: _Plan) -> Life:
+def _no_flow(rng: Random, kind: str, plan: Plan) -> Life:
     """Nothing is demanded: by the mode, or by a basal rate of 0."""
     plan.rate, plan.size = 0, rng.choice(_SMALL)
     if kind == "basal 0":
@@ -214,38 +179,38 @@ def _no_flow(rng: Random, kind: str, plan: _Plan) -> Life:
     else:
         plan.table["mode"] = "stopped"
         del plan.table["basal"]
-    return _life(kind, plan)
+    return planned_life(kind, plan)
 
 
 def _in_course(life: Life, rng: Random, **course: int) -> Life:
     image = b"".join(life.snapshot.pages)
-    life.snapshot.pages[:] = _pages(course_image(life.config, image, rng.randrange(_DELIVERED_MAX), **course))
+    life.snapshot.pages[:] = pages(course_image(life.config, image, rng.randrange(_DELIVERED_MAX), **course))
     return life
 
 
-def _trial(rng: Random, kind: str, plan: _Plan) -> Life:
+def _trial(rng: Random, kind: str, plan: Plan) -> Life:
     """It ends long after the life; after it the lowest rate or nothing would flow."""
     if rng.random() < _NO_BASAL:
         plan.rate, plan.size = 0, rng.choice(_SMALL)
         plan.table["basal"] = "0 nL/day"
     return _in_course(
-        _life(kind, plan), rng, trial_s=rng.randrange(_FOLLOWED_S, 14 * 86_400), afterwards=rng.randrange(2)
+        planned_life(kind, plan), rng, trial_s=rng.randrange(_FOLLOWED_S, 14 * 86_400), afterwards=rng.randrange(2)
     )
 
 
-def _bridge(rng: Random, kind: str, plan: _Plan) -> Life:
+def _bridge(rng: Random, kind: str, plan: Plan) -> Life:
     """The old rate flows; after it, long after the life, up to ten times as much would."""
-    plan.table["basal"] = f"{min(_MAX_RATE, plan.rate * rng.randrange(2, 11))} nL/day"
+    plan.table["basal"] = f"{min(MAX_RATE, plan.rate * rng.randrange(2, 11))} nL/day"
     least = plan.rate * _FOLLOWED_S // 86_400 + 1
-    return _in_course(_life(kind, plan), rng, bridge_nl=rng.randrange(least, _BRIDGE_MAX), bridge_rate=plan.rate)
+    return _in_course(planned_life(kind, plan), rng, bridge_nl=rng.randrange(least, _BRIDGE_MAX), bridge_rate=plan.rate)
 
 
-def _empty(rng: Random, kind: str, plan: _Plan) -> Life:
+def _empty(rng: Random, kind: str, plan: Plan) -> Life:
     """The reservoir is found empty before its time."""
-    return _life(kind, plan, empty_us=rng.randrange(100, 200) * S)
+    return planned_life(kind, plan, empty_us=rng.randrange(100, 200) * S)
 
 
-def _console(rng: Random, kind: str, plan: _Plan) -> Life:
+def _console(rng: Random, kind: str, plan: Plan) -> Life:
     """Lines that read, and some that are refused."""
     lines = (
         "status",
@@ -260,7 +225,7 @@ def _console(rng: Random, kind: str, plan: _Plan) -> Life:
         "?",
     )
     typed = sorted((_moment(rng), rng.choice(lines)) for _ in range(4))
-    return _life(kind, plan, lines=[(at, line) for at, line in typed])
+    return planned_life(kind, plan, lines=[(at, line) for at, line in typed])
 
 
 _MAKERS = {
@@ -278,4 +243,5 @@ _MAKERS = {
     "basal 0": _no_flow,
     "trial": _trial,
     "bridge": _bridge,
+    "commit": commit,
 }

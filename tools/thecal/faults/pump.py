@@ -43,7 +43,7 @@ class Seen:
     begun: list[int] = field(default_factory=list)  # true times at which a bolus was,
     ended: list[int] = field(default_factory=list)  # and at which one has ended
     typed: list[tuple[int, str]] = field(default_factory=list)  # (true time, line); later than planned after a reset
-    heard: bool = False  # whether the first line was answered with `ok`
+    heard: bool = False  # whether the last line was answered with `ok`
     watch: list[tuple[int, int]] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     rate: int = -1
@@ -80,8 +80,7 @@ class Run:
         heapq.heappush(self._events, (at_us, self._order, action))
 
     def _type(self, board: FaultBoard, line: str) -> None:
-        if self._typed_to is None:
-            self._typed_to = board, len(board.output)
+        self._typed_to = board, len(board.output)
         self.seen.typed.append((board.now_us, line))
         board.input.extend(b"\x15" + line.encode() + b"\r")
 

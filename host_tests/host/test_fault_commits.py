@@ -1,0 +1,122 @@
+"""Lives with a commit, in the fault campaign: what was acknowledged is in force, and nothing of what was before it."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+from fault_controls import idle
+
+from thecal.faults import disclosed, lives, memory, verdict
+from thecal.faults.kinds import _COMMIT
+from thecal.faults.life import Life
+from thecal.faults.pump import Run, Seen
+from thecal.powercut.snapshot import S
+from thecal.programming import firmware
+
+pytestmark = pytest.mark.requirement("F4", "F11", "R18", "R22")
+
+SCHEDULED, THERAPY = firmware("scheduled").Scheduled, firmware("therapy").Therapy
+
+
+def drawn(wanted: Any) -> Life:
+    """The first life with a commit of which wanted(life) holds."""
+    found = (lives.draw(Random(seed)) for seed in range(4_000))
+    return next(life for life in found if life.kind == "commit" and wanted(life))
+
+
+def falls(life: Life) -> bool:
+    """To less than a half, and by enough steps to see it."""
+    (_, old), (_, new) = life.rates
+    return old > 2 * new and not life.boluses and old * 1_000 // 86_400 > life.size_pl
+
+
+def changes_bolus(life: Life) -> bool:
+    """From a minute to another, in which many steps are made."""
+    return any(dose * 1_000 > 40 * life.size_pl + 40 * life.peak_pl_s() // 10 for _, _, dose in life.former)
+
+
+def led(life: Life) -> Seen:
+    return Run(life).lead(600)
+
+
+def judged(life: Life, seen: Seen) -> verdict.Verdict:
+    reference = led(life)
+    assert verdict.judge(life, reference, reference, 0).kind == verdict.MASKED
+    return verdict.judge(life, reference, seen, 0, disclosed.sums)
+
+
+def blind(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = firmware("guard").Guard
+    monkeypatch.setattr(guard, "run", idle("guard"))
+    monkeypatch.setattr(guard, "permit", lambda self, *ordered: None)
+    monkeypatch.setattr(firmware("selftest").SelfTest, "limits_hold", lambda self: True)
+
+
+def test_every_life_with_a_commit_is_drawn_so_that_it_is_acknowledged() -> None:
+    kinds = set()
+    for seed in range(250):
+        life = lives.draw(Random(seed))
+        if life.kind == "commit":
+            seen = Run(life).lead(60)
+            assert seen.heard, (seed, life.lines[-1])
+            assert seen.rate == life.rates[-1][1]
+            kinds.add((life.lines[-1][1].split()[0], bool(life.boluses)))
+    assert kinds == {(verb, with_bolus) for verb in ("program", "trial") for with_bolus in (False, True)}
+
+
+def test_an_acknowledged_commit_after_which_the_old_rate_flows_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = drawn(falls)
+    app = firmware("app").App
+    with monkeypatch.context() as patch:
+        patch.setattr(app, "take_up_schedule", lambda self: None)
+        seen = led(life)
+        assert seen.heard
+    assert judged(life, seen).kind == verdict.DETECTED  # the guard sees a rate that it does not expect
+    with monkeypatch.context() as patch:
+        patch.setattr(app, "take_up_schedule", lambda self: None)
+        blind(patch)
+        seen = led(life)
+    assert judged(life, seen).kind == verdict.UNSAFE
+
+
+def test_a_bolus_of_the_prescription_before_an_acknowledged_commit_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = drawn(changes_bolus)
+    with monkeypatch.context() as patch:
+        patch.setattr(SCHEDULED, "committed", lambda self: None)
+        blind(patch)
+        seen = led(life)
+    assert seen.heard
+    found = judged(life, seen)
+    assert found.kind == verdict.UNSAFE, found
+
+
+def test_a_commit_that_was_not_acknowledged_may_be_in_force_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    life = drawn(falls)
+
+    def none(*args: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(firmware("agenda").Agenda, "lay", none)
+        refused = led(life)
+    assert not refused.heard
+    assert judged(life, refused).kind != verdict.UNSAFE
+    with monkeypatch.context() as patch:
+        patch.setattr(THERAPY, "committed", none)
+        behind = led(life)
+    assert not behind.heard
+    assert behind.resets
+    assert behind.rate == life.rates[-1][1]
+    assert judged(life, behind).kind != verdict.UNSAFE
+
+
+def test_what_is_staged_is_reached_by_flips() -> None:
+    life = drawn(lambda _: True)
+    run = Run(life)
+    found: list[str] = []
+    run.at(life.lines[-1][0] - S, lambda board: found.extend(memory.leaves(run.app)))
+    run.lead(60)
+    for wanted in _COMMIT:
+        assert any(name.startswith(wanted) for name in found), wanted
