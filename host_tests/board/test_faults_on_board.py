@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from thecal.build import build
 from thecal.faults import board
+from thecal.faults.verdict import MASKED, judge
 
 SLICE = range(10, 14)  # of the first package
 
@@ -28,3 +30,13 @@ def test_a_pin_that_is_held_reaches_the_firmware_and_a_counter_that_leaves_the_m
     lost = board.try_one(1, 2, 4)
     assert lost.what.endswith("register r11, bit 22 flips")
     assert lost.verdict.kind == "detected"
+
+
+@pytest.mark.requirement("F4", "F11", "R18", "R22")
+def test_a_commit_is_acknowledged_in_its_life_on_the_board() -> None:
+    build()
+    life = next(life for life in (board.plan(77, package) for package in range(200)) if life.kind == "commit")
+    seen = board.Branching(life).lead()
+    assert seen.heard
+    assert judge(life, seen, seen, 0).kind == MASKED
+    assert seen.steps > 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fault_controls import idle
 
-from thecal.faults import disclosed, lives, memory, verdict
+from thecal.faults import board, disclosed, lives, memory, verdict
 from thecal.faults.kinds import _COMMIT
 from thecal.faults.life import Life
 from thecal.faults.pump import Run, Seen
@@ -120,3 +120,17 @@ def test_what_is_staged_is_reached_by_flips() -> None:
     run.lead(60)
     for wanted in _COMMIT:
         assert any(name.startswith(wanted) for name in found), wanted
+
+
+@pytest.mark.parametrize(
+    ("console", "heard"),
+    [
+        (b"\r\nprogram commit 1\r\nok\r\n", True),
+        (b"\r\nprogram commit 1\r\nwarning\r\nok\r\n\r\nstatus\r\nstate: running\r\nok\r\n", True),
+        (b"\r\nprogram commit 1\r\nerror: no\r\n\r\nstatus\r\nstate: running\r\nok\r\n", False),
+        (b"\r\nprogram commit 1\r\n\r\nstatus\r\nok\r\n", False),
+        (b"\r\nprogram stage end 1\r\nok\r\n\r\nstatus\r\nok\r\n", False),
+    ],
+)
+def test_what_is_acknowledged_on_the_emulated_board_is_the_line_and_no_later_one(console: bytes, heard: bool) -> None:
+    assert board.is_heard("program commit 1", console) is heard

@@ -194,8 +194,7 @@ class Branching:
         seen.faults = Counter(event.code for event in result.events if event.severity in _SEVERE)
         seen.begun = [event.t_ns // 1_000 for event in result.events if event.code == "bolus"]
         seen.ended = [event.t_ns // 1_000 for event in result.events if event.code in {"bolus_end", "boot"}]
-        last = self.life.lines[-1][1].encode() if self.life.lines else b""
-        seen.heard = b"\r\nok\r\n" in result.console.rpartition(last)[2] if last in result.console else False
+        seen.heard = bool(self.life.lines) and is_heard(self.life.lines[-1][1], result.console)
         seen.ledger_steps = result.summary.ledger_steps
         if self.target.bench.motor.stalled:
             self._bench.stall_pulses = result.summary.step_pulses - result.summary.steps
@@ -203,6 +202,12 @@ class Branching:
         if bench.i2c.held or bench.eeprom.address in bench.i2c.silent:
             self._bench.eeprom_since_us = self._struck_us
         return self._with_steps(seen, self.plan.duration_ns)
+
+
+def is_heard(line: str, console: bytes) -> bool:
+    """Whether the line was echoed and its own answer, which ends where the next line begins, is `ok` in the end."""
+    _, echo, answer = console.rpartition(line.encode())
+    return bool(echo) and b"\r\nok\r\n" in answer.partition(b"\r\n\r\n")[0] + b"\r\n"
 
 
 def lead(seed: int, package: int, numbers: range) -> list[Case]:
