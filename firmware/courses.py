@@ -193,6 +193,9 @@ class Courses:
             rx.course = old
             self._app.log.log("write_failed", record=1)
             raise ValueError("%s: the EEPROM refused it (%s); it goes on" % (name, error))
+        except Exception:
+            rx.course = old
+            raise
         with BEHIND_A_RECORD:
             self.unsaved = None
             follow()

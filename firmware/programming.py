@@ -208,14 +208,14 @@ class Programming:
         except MemoryError:
             rx.course = before
             raise ValueError("program commit: not enough memory for it; the old one is in force")
-        except ValueError:
-            rx.course = before
-            self._forget()
-            raise
         except OSError as error:
             rx.course = before
             app.log.log("write_failed", record=1)
             raise ValueError("program commit: the EEPROM refused it (%s); the old one is in force" % error)
+        except Exception:
+            rx.course = before
+            self._forget()
+            raise
         with BEHIND_A_RECORD:
             self._take_effect(rx, warnings)
 

@@ -185,8 +185,8 @@ class Store:
             if was_good:
                 try:
                     self._supersede(old)
-                except MemoryError:
-                    self.unmarked += 1  # the commit has succeeded all the same
+                except Exception:  # noqa: BLE001 - whatever it is, the commit has succeeded
+                    self.unmarked += 1
             return
         if reason is None:
             reason = OSError("record kind %d: no slot" % self._kind)
@@ -222,7 +222,7 @@ class Store:
             seal(page, self._kind, self._given)
             try:
                 self._eeprom.write_page(first + part, page)
-            except (OSError, MemoryError):
+            except Exception:
                 self.doubtful |= 1 << slot  # it may have been taken all the same: it must not come into force later
                 self._void(slot)
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -110,6 +111,32 @@ def test_a_commit_that_was_not_acknowledged_may_be_in_force_or_not(monkeypatch: 
     assert behind.resets
     assert behind.rate == life.rates[-1][1]
     assert judged(life, behind).kind != verdict.UNSAFE
+
+
+def test_a_commit_that_is_half_in_force_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new bolus beside the old rate, though each may be given alone."""
+    life = drawn(lambda life: falls(replace(life, boluses=[])) and changes_bolus(life))
+    with monkeypatch.context() as patch:
+        failures = iter([RuntimeError()])
+
+        def once(app: Any) -> None:
+            for error in failures:
+                raise error
+            take_up(app)
+
+        take_up = firmware("app").App.take_up_schedule
+        patch.setattr(firmware("app").App, "take_up_schedule", once)
+        restarted = led(life)
+        assert restarted.resets
+        assert not restarted.heard
+        failures = iter([RuntimeError()])
+        patch.setattr(type(firmware("records").BEHIND_A_RECORD), "__exit__", lambda *args: None)
+        blind(patch)
+        half = led(life)
+    assert judged(life, restarted).kind == verdict.DETECTED
+    assert not half.heard
+    assert not half.resets
+    assert judged(life, half).kind == verdict.UNSAFE
 
 
 def test_what_is_staged_is_reached_by_flips() -> None:

@@ -3,6 +3,7 @@ operator is told is true (F4; R22; invariants 4 and 5)."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -34,15 +35,21 @@ def in_force(pump: Pump) -> str:
     return pump.status()["prescription"].split()[0]
 
 
-def ends_once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, when: Any = lambda: True) -> list[str]:
-    """The next call raises MemoryError. Returns what was hit."""
+def ends_once(
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    when: Any = lambda: True,
+    error: type[Exception] = MemoryError,
+) -> list[str]:
+    """The next call raises the error. Returns what was hit."""
     original = getattr(owner, name)
     hit: list[str] = []
 
     def ended(*args: Any, **fields: Any) -> Any:
         if not hit and when():
             hit.append(name)
-            raise MemoryError
+            raise error
         return original(*args, **fields)
 
     monkeypatch.setattr(owner, name, ended)
@@ -135,6 +142,52 @@ def test_a_commit_without_memory_is_refused_before_anything_is_written(monkeypat
     pump.close()
 
 
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, ValueError])
+def test_a_commit_has_succeeded_whatever_becomes_of_the_mark_on_the_record_before(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RuntimeError: the stack is used up."""
+    pump = Pump(OLD)
+    digest = pump.confirmed(NEW)
+    hit = ends_once(monkeypatch, firmware("store").Store, "_supersede", error=error)
+    assert pump.ask(f"program commit {digest}") == ["ok"]
+    assert hit
+    assert in_force(pump) == digest
+    pump.run(20)
+    assert pump.status()["alarms"] == "none"
+    pump.close()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, ValueError, OSError])
+def test_a_trial_whose_end_cannot_be_stored_goes_on(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    pump = Pump(OLD)
+    pump.confirmed(NEW)
+    assert pump.ask("trial start 1 h then minimum", 2)[-1] == "ok"
+    hit = ends_once(monkeypatch, firmware("prescription").Prescription, "record", error=error)
+    (answer,) = pump.ask("trial end")
+    assert hit
+    assert answer.startswith("error: ")
+    assert pump.ask("trial", 2)[0] == "trial: running"
+    pump.run(20)
+    assert pump.status()["alarms"] == "none"
+    assert pump.ask("trial end")[-1] == "ok"
+    pump.close()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, ValueError, OSError])
+def test_a_record_that_may_have_been_taken_is_void_whatever_has_failed(error: type[Exception]) -> None:
+    eeprom = Full()
+    eeprom.silent, eeprom.error = False, error
+    store = store_on(eeprom)
+    store.commit(b"old")
+    eeprom.armed = True
+    with suppress(error):
+        store.commit(b"new")
+    assert eeprom.ended
+    assert not store.doubtful
+    assert loaded(bytes(eeprom.memory))[:2] == (GOOD, store.payload)
+
+
 def test_lines_that_were_typed_are_kept_when_there_is_no_memory_to_stage_them(monkeypatch: pytest.MonkeyPatch) -> None:
     pump = Pump(OLD)
     ends_once(monkeypatch, firmware("prescription").Prescription, "room")
@@ -160,6 +213,7 @@ class Full(MemoryEeprom):
 
     ended = False
     silent = True
+    error: type[Exception] = MemoryError
 
     def write_page(self, page: int, data: Any) -> None:
         if self.ended and self.silent:
@@ -167,7 +221,7 @@ class Full(MemoryEeprom):
         super().write_page(page, data)
         if self.armed and not self.ended and kinds(bytes(self.memory))[1] == PRESCRIPTION:
             self.ended = True
-            raise MemoryError
+            raise self.error
 
     armed = False
 

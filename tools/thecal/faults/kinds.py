@@ -67,7 +67,7 @@ _COURSE = (
     "app.records.ledger.volume_pl",
 )
 _COURSE_LIVES = (*COURSES, "mode stopped", "basal 0")
-# What is staged, and what follows from it, in a life with a commit: half of these flips come until it is in force.
+# What is staged, and what follows from it, in a life with a commit.
 _COMMIT_SHARE = 0.3
 _COMMIT = (
     "app.parts._parts.made.",

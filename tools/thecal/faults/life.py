@@ -56,17 +56,16 @@ class Life:
         """What was demanded of a pump that has begun boluses at these times and may not have heard the last line.
 
         lost: it has lost its clock, and gives the lowest rate above 0 whatever the hour, in a period without flow too.
-        A stop that was never acknowledged is none; a commit that was not may be in force or not. A bolus that a restart
-        has kept waiting is demanded later by what it began too late: once, and whole. An order that was to be denied
-        counts if the pump has begun a bolus upon it, and if nothing was begun before it; or, where no lockout stands in
-        its way, if what was begun was over by then. freed: times at which a bolus ended or the pump started.
+        A stop or a commit that was never acknowledged is none. A bolus that a restart has kept waiting is demanded
+        later by what it began too late: once, and whole. An order that was to be denied counts if the pump has begun a
+        bolus upon it, and if nothing was begun before it; or, where no lockout stands in its way, if what was begun was
+        over by then. freed: times at which a bolus ended or the pump started.
         """
         rates, ordered = self.rates, self.boluses
         if self.kind in STOPS and not heard:
             rates = rates[:1]
         if self.kind in COMMITS and not heard:
-            (_, old), (since, new) = rates
-            rates, ordered = [(0, old), (since, max(old, new))], ordered + self.former
+            rates, ordered = rates[:1], self.former
         if lost and self.kind == "flex":
             rates = [(since, max(rate, self.lowest())) for since, rate in rates]
         boluses = [(_later(order, begun), seconds, dose) for order, seconds, dose in ordered]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from typing import NamedTuple
 
 from thecal.faults.conditions import silent
 from thecal.faults.disclosed import Steps, nothing, presses
 from thecal.faults.excess import FOUND_US, Trains, too_much
 from thecal.faults.follow_up import lasting_error
-from thecal.faults.life import Life
+from thecal.faults.life import COMMITS, Life
 from thecal.faults.pump import Seen
 from thecal.faults.reactions import disobeyed
 from thecal.faults.standing import fault_of_an_alarm
@@ -52,7 +53,14 @@ def same_steps(one: Seen, other: Seen) -> bool:
 
 def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = nothing) -> Verdict:
     """must: mask of alarms of which one must have come, by what was done to the pump; 0: none. most: the disclosed
-    maximum of that, in steps."""
+    maximum of that, in steps. A commit that was not acknowledged may be in force or not: one of the two, and wholly."""
+    found = _judge(life, reference, seen, must, most)
+    if found.kind == UNSAFE and life.kind in COMMITS and not seen.heard:
+        return _judge(life, reference, replace(seen, heard=True), must, most)
+    return found
+
+
+def _judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps) -> Verdict:
     lost = bool(seen.alarms >> module("alarms").RTC_LOST & 1)
     life = life.as_it_went(seen.begun, seen.heard, lost, [*seen.ended, *seen.starts[1:]])
     excess, unsafe = too_much(life, seen, most)
