@@ -13,6 +13,7 @@ from fault_controls import basal
 from thecal.faults import disclosed, lives, memory, plans, verdict
 from thecal.faults.campaign import lead
 from thecal.faults.kinds import _COURSE
+from thecal.faults.kinds_time import clocks
 from thecal.faults.life import MONDAY, Life
 from thecal.faults.planned import Known, Planned
 from thecal.faults.pump import Run
@@ -103,3 +104,24 @@ def test_what_a_course_is_told_from_is_reached(kind: str) -> None:
     found = memory.leaves(run.app)
     for wanted in _COURSE:
         assert any(name.startswith(wanted) for name in found), wanted
+
+
+@pytest.mark.parametrize(("afterwards", "rate"), [(0, 6_000), (1, 0)])
+def test_a_trial_over_which_the_processor_s_clock_leaps_ends_as_was_confirmed_with_an_alarm(
+    afterwards: int, rate: int
+) -> None:
+    """As docs/LIMITS.md says: nothing tells it from an RTC that has gone back. Leaps of the campaign are shorter."""
+    table = {**basal(6_000).table, "basal": "0 nL/day"}
+    life = plans.planned_life("trial", plans.Plan(1_000, 0, 0, MONDAY, table))
+    lives._in_course(life, Random(1), trial_s=40_000, afterwards=afterwards)
+
+    def leap(run: Run) -> None:
+        run.at(3 * S, lambda board: setattr(board.bench, "ticks_base", board.bench.ticks_base + 62_000_000))
+
+    seen = Run(life, leap).lead(400)
+    assert seen.watch[-1][1] == 1 << firmware("alarms").RTC_LOST
+    assert seen.rate == rate
+    known = Known(life, Run(life).lead(20), {})
+    leaps = [planned.what for planned in (clocks(known, Random(n)) for n in range(400)) if "ticks_ms" in planned.what]
+    assert len(leaps) > 100
+    assert all(abs(int(what.split()[3])) < 25_200_000 - 240_000 for what in leaps)

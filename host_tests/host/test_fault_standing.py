@@ -105,15 +105,45 @@ def fail(*_: Any) -> None:
 def test_restarts_without_end_are_unsafe_if_nobody_hears_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each ends behind the begin of the tone."""
 
-    def plan(run: Run) -> None:
-        run.at(60 * S, lambda board: monkeypatch.setattr(firmware("pressure").Pressure, "watch", fail))
-
-    seen = Run(basal(RATE), plan).lead()
-    assert seen.looped
+    seen = looping(60, monkeypatch)
     assert seen.bench.is_loud  # from the reset on
     assert not fault_of_an_alarm(seen)
     seen.bench.is_loud = False
     assert "no alarm that is heard" in fault_of_an_alarm(seen)
+
+
+def looping(at_s: int, monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """What comes of a pump that fails from then on, again and again, behind the begin of the tone."""
+
+    def plan(run: Run) -> None:
+        run.at(at_s * S, lambda board: monkeypatch.setattr(firmware("pressure").Pressure, "watch", fail))
+
+    seen = Run(basal(RATE), plan).lead()
+    assert seen.looped
+    return seen
+
+
+def test_a_tone_from_before_says_nothing_of_restarts_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = looping(60, monkeypatch)
+    seen.bench.is_loud = False
+    seen.bench.sounds[:] = [(10 * S, 1_000)]
+    assert "no alarm that is heard" in fault_of_an_alarm(seen)
+    seen.bench.sounds.append((seen.starts[3] + S, 1_000))
+    seen.starts[4:] = [seen.starts[3] + 3 * S]
+    assert not fault_of_an_alarm(seen)
+
+
+def test_steps_after_an_alarm_that_stops_are_unsafe_however_loud_the_pump_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = looping(60, monkeypatch)
+    assert seen.bench.is_loud
+    seen.watch[:] = [(0, 0), (20 * S, 1 << ALARMS.STALL), (30 * S, 0)]
+    seen.trains.append((25 * S, 1_000, 3))
+    assert "after an alarm that stops" in fault_of_an_alarm(seen)
+
+
+def test_a_start_that_has_lived_is_loud_by_its_alarms_alone() -> None:
+    seen = Run(basal(RATE), lambda run: setattr(run.bench, "is_loud", True)).lead(30)
+    assert not seen.bench.is_loud
 
 
 def test_an_alarm_that_stops_nothing_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from alarm_causes import CAUSES, Cause
 from alarm_rig import (
     BOLUSES,
+    MINIMUM,
     MODES,
     STATES,
     STEP_NL,
@@ -43,6 +44,9 @@ def flows(pump: Pump, nl_day: int, what: str) -> None:
     slack = (3 if nl_day == PRIME else 2) * STEP_NL
     assert abs(made - nl_day * WATCHED_S / 86_400) <= slack, f"{pump.name}: {what}: {made} nL"
     assert nl_day or made == 0, f"{pump.name}: {what}: {made} nL"
+    assert pump.board.powered or not nl_day, f"{pump.name}: {what}: without power"
+    # A step of it comes too seldom to be told from none.
+    assert nl_day != MINIMUM or pump.app.cascade.rate == MINIMUM, f"{pump.name}: {what}: {pump.app.cascade.rate} nL/day"
 
 
 def sounds(pump: Pump, priority: str, raised_us: int) -> None:

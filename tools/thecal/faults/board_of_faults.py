@@ -107,6 +107,7 @@ class FaultBoard(Board):
     def lived(self) -> None:
         """This start has come to where an alarm is heard."""
         self.bench.fruitless = 0
+        self.bench.is_loud = False  # from here on by the application's alarms
 
     def note(self, ending: int, task: int) -> None:
         """Why this run ends."""

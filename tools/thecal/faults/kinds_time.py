@@ -52,6 +52,10 @@ def tasks(known: Known, rng: Random) -> Planned:
 # -- time -----------------------------------------------------------------------------------------------------
 
 
+_LEAPS = 8.7  # powers of 10, ms
+_IN_A_TRIAL = 7.39  # below 7 h: no trial of a life is shorter
+
+
 def _amount(rng: Random, highest: float) -> int:
     """A whole number other than 0 of either sign, of any size up to 10 to the power of `highest`."""
     return rng.choice((-1, 1)) * max(1, round(10 ** rng.uniform(0, highest)))
@@ -92,7 +96,8 @@ def clocks(known: Known, rng: Random) -> Planned:
             # What it was before the pump looked at it, nobody can know.
             must=lost if shown > 3 and at_us > known.seen.began_us else 0,
         )
-    by = _amount(rng, 8.7)
+    # By a longer one a trial is over: docs/LIMITS.md discloses it.
+    by = _amount(rng, _IN_A_TRIAL if known.life.kind == "trial" else _LEAPS)
 
     def leap_ticks(board: FaultBoard) -> None:
         board.bench.ticks_base += by

@@ -18,7 +18,7 @@ from thecal.faults.parts import Bench
 from thecal.powercut.snapshot import START_US, WATCHDOG, Bite, S, Snapshot, module
 
 COMMANDED = 2
-_LOOP = 3  # starts that nobody ordered, and after which a start sounds the buzzer before anything else
+LOOP = 3  # starts that nobody ordered, and after which a start sounds the buzzer before anything else
 RESETS_MAX = 8  # a pump that has been reset so often shows nothing new
 
 
@@ -178,7 +178,7 @@ class Run:
             bench.unbooked += 1
             bench.fruitless += 1
         bench.noted = None
-        bench.is_loud |= max(bench.unbooked, bench.fruitless) >= _LOOP
+        bench.is_loud |= max(bench.unbooked, bench.fruitless) >= LOOP
         return cause
 
     def _reset(self, cause: int) -> Snapshot | None:

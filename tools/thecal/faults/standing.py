@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from thecal.faults.pump import Seen
+from thecal.faults.pump import LOOP, Seen
 from thecal.faults.reacting import HIGH, LOWEST_RATE, NO_BOLUS, STOP, TABLE
 from thecal.powercut.snapshot import S, module
 from thecal.powercut.train import steps_by
@@ -107,11 +107,14 @@ def stretches(seen: Seen, wanted: int) -> Iterator[tuple[int, int]]:
 
 def fault_of_an_alarm(seen: Seen) -> str:
     """What is wrong with an alarm that has come; nothing if nothing is."""
-    if not seen.watch or seen.bench.is_loud:
+    if not seen.watch:
         return ""
+    found = _runs_on(seen)
+    if found or seen.bench.is_loud:
+        return found
     if seen.looped:
         return "" if _is_heard_at_last(seen) else f"{len(seen.resets)} resets, and no alarm that is heard"
-    return _runs_on(seen) or _gone(seen) or _unnoticed(seen)
+    return _gone(seen) or _unnoticed(seen)
 
 
 # -- it stops the pump --------------------------------------------------------------------------------------------
@@ -193,8 +196,10 @@ def _unnoticed(seen: Seen) -> str:
 
 
 def _is_heard_at_last(seen: Seen) -> bool:
-    """Whether a tone of an alarm has sounded for a second without a reset."""
-    tones = [t_us for t_us, hz in seen.bench.sounds if hz in _ALARM_HZ]
+    """Whether a tone of an alarm has sounded for a second without a reset, since there were as many as must be told.
+    One from before says nothing of the loop."""
+    since = seen.starts[LOOP] if len(seen.starts) > LOOP else seen.end_us
+    tones = [t_us for t_us, hz in seen.bench.sounds if hz in _ALARM_HZ and t_us >= since]
     return any(not any(t_us <= start < t_us + S for start in [*seen.starts, seen.end_us]) for t_us in tones)
 
 
