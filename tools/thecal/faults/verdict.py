@@ -55,8 +55,9 @@ def judge(life: Life, reference: Seen, seen: Seen, must: int, most: Steps = noth
     """must: mask of alarms of which one must have come, by what was done to the pump; 0: none. most: the disclosed
     maximum of that, in steps. A commit that was not acknowledged may be in force or not: one of the two, and wholly."""
     found = _judge(life, reference, seen, must, most)
-    if found.kind == UNSAFE and life.kind in COMMITS and not seen.heard:
-        return _judge(life, reference, replace(seen, heard=True), must, most)
+    if life.kind in COMMITS and not seen.heard:
+        other = _judge(life, reference, replace(seen, heard=True), must, most)
+        return min(found, other, key=lambda verdict: (verdict.kind == UNSAFE, verdict.excess_pl))
     return found
 
 
