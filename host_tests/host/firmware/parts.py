@@ -56,7 +56,7 @@ class Train:
         )
 
 
-class Cut(Exception):
+class Cut(BaseException):
     """The supply or the processor fails at this very point."""
 
 
