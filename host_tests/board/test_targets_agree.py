@@ -11,7 +11,7 @@ from support import check_exact, continuous, flex, on_twin, scenario
 
 from thecal.build import littlefs_image
 from thecal.emulated.board import EmulatedBoard
-from thecal.prescription import RateRange, stage_lines
+from thecal.prescription import RateRange, commit_line, stage_lines
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import pack
 from thecal.scenario import Scenario
@@ -87,7 +87,7 @@ SCENARIOS: dict[str, Scenario] = {
         "90 s",
         # The board answers a second later, as it loads what that needs: the commit waits for it.
         *typed(25.1, *stage_lines(NEW, pack)),
-        *typed(30.4, f"program commit {stage_lines(NEW, pack)[-1].split()[-1]}"),
+        *typed(30.4, commit_line(stage_lines(NEW, pack))),
     ),
     "a prescription that is refused": scenario(
         continuous("3 mL/day"), "60 s", {"at": "30 s", "do": "program", "prescription": continuous("99 mL/day")}

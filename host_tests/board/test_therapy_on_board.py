@@ -10,7 +10,7 @@ from support import on_twin, scenario
 from test_targets_agree import CONTROL_PERIOD_NS, comparable, on_board, typed
 
 from thecal.emulated.board import EmulatedBoard
-from thecal.prescription import Prescription, RateRange, stage_lines
+from thecal.prescription import Prescription, RateRange, commit_line, stage_lines
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import pack
 from thecal.scenario import Scenario
@@ -70,7 +70,7 @@ def life() -> Scenario:
         ),  # one more than the hour allows; one that it does
         *typed(140.1, "prime"),  # cancels it
         *typed(152.1, *stage_lines(SECOND, pack)),
-        *typed(163.3, *CONFIRMED, f"program commit {stage_lines(SECOND, pack)[-1].split()[-1]}"),  # a bridge of 36 s
+        *typed(163.3, *CONFIRMED, commit_line(stage_lines(SECOND, pack))),  # a bridge of 36 s
         *typed(180.1, "bolus 1 uL over 10 s", "bridge"),
         happens(210.3, "set_clock", by="120 s"),  # past 00:05
         happens(230.3, "set_clock", by="-100 s"),  # 00:05 comes once more, and 00:06 flows at 340 s
@@ -163,7 +163,7 @@ def test_the_console_has_the_memory_for_a_long_prescription_on_trial_in_place_of
 ) -> None:
     """What is longer may be refused, even with a restart in between: docs/LIMITS.md."""
     first = full("2.4 mL/day")
-    commit = f"program commit {stage_lines(first, pack)[-1].split()[-1]}"
+    commit = commit_line(stage_lines(first, pack))
     events, second = ordered(10.1, first, "program confirm max_per_hour none", commit)
     more, second = ordered(second, full("2.6 mL/day"), "trial start 1 h then minimum", "trial")
     plan = scenario(FIRST, f"{second} s", *events, *more, pump=PUMP)

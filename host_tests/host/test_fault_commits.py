@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from fault_controls import idle
+from fault_controls import blind_guard
 
 from thecal.faults import board, disclosed, lives, memory, verdict
 from thecal.faults.kinds import _COMMIT
@@ -48,13 +48,6 @@ def judged(life: Life, seen: Seen) -> verdict.Verdict:
     return verdict.judge(life, reference, seen, 0, disclosed.sums)
 
 
-def blind(monkeypatch: pytest.MonkeyPatch) -> None:
-    guard = firmware("guard").Guard
-    monkeypatch.setattr(guard, "run", idle("guard"))
-    monkeypatch.setattr(guard, "permit", lambda self, *ordered: None)
-    monkeypatch.setattr(firmware("selftest").SelfTest, "limits_hold", lambda self: True)
-
-
 def test_every_life_with_a_commit_is_drawn_so_that_it_is_acknowledged() -> None:
     kinds = set()
     for seed in range(250):
@@ -77,7 +70,7 @@ def test_an_acknowledged_commit_after_which_the_old_rate_flows_is_unsafe(monkeyp
     assert judged(life, seen).kind == verdict.DETECTED  # the guard sees a rate that it does not expect
     with monkeypatch.context() as patch:
         patch.setattr(app, "take_up_schedule", lambda self: None)
-        blind(patch)
+        blind_guard(patch)
         seen = led(life)
     assert judged(life, seen).kind == verdict.UNSAFE
 
@@ -86,7 +79,7 @@ def test_a_bolus_of_the_prescription_before_an_acknowledged_commit_is_unsafe(mon
     life = drawn(changes_bolus)
     with monkeypatch.context() as patch:
         patch.setattr(SCHEDULED, "committed", lambda self: None)
-        blind(patch)
+        blind_guard(patch)
         seen = led(life)
     assert seen.heard
     found = judged(life, seen)
@@ -131,7 +124,7 @@ def test_a_commit_that_is_half_in_force_is_unsafe(monkeypatch: pytest.MonkeyPatc
         assert not restarted.heard
         failures = iter([RuntimeError()])
         patch.setattr(type(firmware("records").BEHIND_A_RECORD), "__exit__", lambda *args: None)
-        blind(patch)
+        blind_guard(patch)
         half = led(life)
     assert judged(life, restarted).kind == verdict.DETECTED
     assert not half.heard

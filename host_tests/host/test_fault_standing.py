@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fault_controls import basal, idle
+from fault_controls import basal, blind_guard
 
 from thecal.faults import disclosed, reacting, standing, verdict
 from thecal.faults.life import Life
@@ -149,8 +149,7 @@ def test_a_start_that_has_lived_is_loud_by_its_alarms_alone() -> None:
 def test_an_alarm_that_stops_nothing_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(firmware("app").App, "mode", lambda self: firmware("dosing").ON)
     assert judged(diag).kind == verdict.DETECTED  # the guard cuts DRIVE
-    monkeypatch.setattr(firmware("guard").Guard, "run", idle("guard"))
-    monkeypatch.setattr(firmware("guard").Guard, "permit", lambda self, *ordered: None)
+    blind_guard(monkeypatch)
     found = judged(diag)
     assert found.kind == verdict.UNSAFE
     assert "steps later than 2 s after an alarm" in found.why

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fault_controls import basal, idle
+from fault_controls import basal, blind_guard, idle
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -190,9 +190,7 @@ def test_a_bit_of_what_is_left_of_a_stop_does_not_end_it() -> None:
 
 
 def test_without_the_guard_a_stop_that_ends_early_is_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
-    guard = firmware("guard").Guard
-    monkeypatch.setattr(guard, "run", idle("guard"))
-    monkeypatch.setattr(guard, "permit", lambda self, *ordered: None)
+    blind_guard(monkeypatch)
     stop, safe = typed(480_000, "stop"), held(480_000, LEDGER.SAFE)
     for life, strike in ((stop, flip_state(2)), (safe, flip_state(1))):  # both look like a timed stop that is over
         found = flipped(life, strike, 60)

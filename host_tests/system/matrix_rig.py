@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from support import S, scenario, steps_by
 
+from thecal.prescription import commit_line
 from thecal.programming import pack
 from thecal.scenario import Scenario
 from thecal.scenario_event_types import Program
@@ -73,7 +74,7 @@ def staged(rx: dict[str, Any]) -> list[str]:
     (program,) = plan.events
     assert isinstance(program, Program)
     lines = program.lines(pack)
-    return [*lines, f"program commit {lines[-1].rsplit(maxsplit=1)[-1]}"]
+    return [*lines, commit_line(lines)]
 
 
 def other(mode: str, **more: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from recall_rig import MIN, PATH_NL, RATE, STEP_NL, codes, delivered, raised, say
 from support import S, continuous, on_twin, scenario
 
+from thecal.prescription import commit_line
 from thecal.programming import pack
 from thecal.scenario_event_types import Program
 from thecal.sim import make_bench, simulate
@@ -139,9 +140,8 @@ def test_alaris_2006_a_rate_ten_times_off_is_typed_again_and_every_rate_is_shown
     plan = scenario(old, "2 min", {"at": "1 min", "do": "program", "prescription": continuous(new)})
     (program,) = plan.events
     assert isinstance(program, Program)
-    *lines, end = program.lines(pack)
-    commit = f"program commit {end.rsplit(maxsplit=1)[-1]}"
-    typed = [say(f"{60 + n} s", line) for n, line in enumerate([*lines, end, commit])]
+    lines = program.lines(pack)
+    typed = [say(f"{60 + n} s", line) for n, line in enumerate([*lines, commit_line(lines)])]
     result = on_twin(scenario(old, "2 min", *typed))
     console = result.console.decode("ascii")
     assert f"basal: 2000 uL/day -> {round(float(new.split(maxsplit=1)[0]) * 1_000)} uL/day" in console.splitlines()

@@ -18,7 +18,7 @@ from thecal.day_answers import AnswerError, in_force, middle
 from thecal.day_chart import draw
 from thecal.link import Reply, parse_status
 from thecal.models.bench import PumpConfig
-from thecal.prescription import Prescription
+from thecal.prescription import Prescription, commit_line
 
 commands = typer.Typer()
 
@@ -52,7 +52,7 @@ def program(
             staged = ask(port, *lines)[-1]
             show(staged)
             cli_staging.confirm(port, staged, confirm, "Put this prescription in force?", commit)
-            ask(port, f"program commit {lines[-1].split()[-1]}")
+            ask(port, commit_line(lines))
         out.print("in force", highlight=False)
 
 

@@ -7,7 +7,7 @@ concentration ng/mL, minutes of the day.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -174,6 +174,11 @@ def stage_lines(rx: Prescription, pack: Callable[[Prescription], bytes]) -> list
     sign is respelt, as u.
     """
     return draft_lines(rx.source, f"{zlib.crc32(pack(rx)):08x}")
+
+
+def commit_line(staged: Sequence[str]) -> str:
+    """The console line that puts in force what these lines, of stage_lines() or their last one, have staged."""
+    return f"program commit {staged[-1].split()[-1]}"
 
 
 def draft_lines(source: Mapping[str, Any], digest: str = "00000000") -> list[str]:

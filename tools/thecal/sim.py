@@ -14,6 +14,7 @@ from thecal.logtap import LogTap
 from thecal.models.bench import Bench
 from thecal.outcome import Snapshot, parsed, summary
 from thecal.outputs import LoggedEvent, Summary
+from thecal.prescription import commit_line
 from thecal.programming import confirmations, pack, programmed_image
 from thecal.refusals import Refusal, Typed, answer, refusals
 from thecal.scenario import Scenario
@@ -226,7 +227,7 @@ class Simulation:
         if lines is None and tries < _READ_TRIES:
             self._target.at(now + _READ_EVERY_NS, lambda: self._commit(number, end, until_ns, tries + 1))
             return
-        sequence = [*confirmations(lines or []), f"program commit {end.rsplit(maxsplit=1)[-1]}"]
+        sequence = [*confirmations(lines or []), commit_line([end])]
         every = min(_LINE_EVERY_NS, (until_ns - now) // len(sequence))
         for index, line in enumerate(sequence):
             self._target.at(now + index * every, lambda line=line: self._type(number, line))

@@ -23,8 +23,6 @@ NEW = prescription(
     limits={"max_per_day": "20 mL"},
 )
 AGENDA = firmware("agenda").Agenda
-
-
 # Paths of what the staged prescription and its course consist of, but for what was only shown.
 VARIABLES = [
     leaf.path
@@ -34,7 +32,7 @@ VARIABLES = [
 ]
 
 
-def strike(pump: Pump, path: str, monkeypatch: pytest.MonkeyPatch, rng: Random) -> list[str]:
+def strike(path: str, monkeypatch: pytest.MonkeyPatch, rng: Random) -> list[str]:
     """Flip a bit of it when its digest has been compared, and its record has not been made. Returns what was done."""
     lay = AGENDA.lay
     done: list[str] = []
@@ -58,7 +56,7 @@ def test_no_bit_that_flips_during_a_commit_is_put_in_force(order: str, monkeypat
     assert len(VARIABLES) > 20
     for number, name in enumerate(VARIABLES):
         with monkeypatch.context() as patch:
-            done = strike(pump, name, patch, Random(number))
+            done = strike(name, patch, Random(number))
             assert pump.ask(line) == ["error: program commit: what was staged has changed in RAM; stage it anew"], name
         assert done, name
         assert pump.status()["prescription"] == before, done

@@ -14,7 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from thecal.powercut.snapshot import Bite
-from thecal.prescription import RateRange, stage_lines
+from thecal.prescription import RateRange, commit_line, stage_lines
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import confirmations, pack
 
@@ -134,7 +134,7 @@ class Life:
         if trial:
             self.say(f"trial start 1 h then {then or self.random.choice(('minimum', 'stopped'))}")
         else:
-            self.say(f"program commit {lines[-1].split()[-1]}")
+            self.say(commit_line(lines))
 
     def calibrate(self, pl: int) -> None:
         self.say("stop")

@@ -83,13 +83,11 @@ def _in_lines(rng: Random) -> int:
     return rng.choice((0, 0, 1)) * rng.randrange(1, _LINES_MAX)
 
 
-def _weighted(
-    rng: Random, state_share: float, special: list[tuple[tuple[str, ...], float]]
-) -> tuple[tuple[str, ...], int]:
-    """Beginnings of the variables to choose from, and how many of their bits. special: of the life, with shares."""
-    for wanted, share in special:
-        if rng.random() < share:
-            return wanted, memory.BITS
+def _weighted(rng: Random, state_share: float, special: tuple[tuple[str, ...], float]) -> tuple[tuple[str, ...], int]:
+    """Beginnings of the variables to choose from, and how many of their bits. special: what _special() gives."""
+    wanted, share = special
+    if share and rng.random() < share:
+        return wanted, memory.BITS
     drawn = rng.random()
     if drawn < state_share:
         return _STATE, rng.choice(_STATE_BITS)
@@ -106,12 +104,12 @@ def _moment_of_flip(known: Known, rng: Random) -> int:
     return moment(rng)
 
 
-def _special(known: Known) -> list[tuple[tuple[str, ...], float]]:
-    """Beginnings of what this life in particular rests on, and which share of the flips each has."""
+def _special(known: Known) -> tuple[tuple[str, ...], float]:
+    """Beginnings of what this life in particular rests on, and which share of the flips they have."""
     kind = known.life.kind
     if kind in COMMITS:
-        return [(_COMMIT, _COMMIT_SHARE)]
-    return [(_COURSE, _COURSE_SHARE)] if kind in _COURSE_LIVES else []
+        return _COMMIT, _COMMIT_SHARE
+    return _COURSE, _COURSE_SHARE if kind in _COURSE_LIVES else 0
 
 
 def flips(known: Known, rng: Random) -> Planned:

@@ -10,6 +10,9 @@ from thecal.faults.planned import Known, Planned, moment, seconds
 from thecal.faults.pump import Run
 from thecal.powercut.snapshot import module
 
+_LEAPS = 8.7  # powers of 10, ms
+_IN_A_TRIAL = 7.39  # below 7 h: no trial of a life is shorter
+
 
 def _raise_for_ever(late: int) -> None:
     raise RuntimeError("injected")
@@ -50,10 +53,6 @@ def tasks(known: Known, rng: Random) -> Planned:
 
 
 # -- time -----------------------------------------------------------------------------------------------------
-
-
-_LEAPS = 8.7  # powers of 10, ms
-_IN_A_TRIAL = 7.39  # below 7 h: no trial of a life is shorter
 
 
 def _amount(rng: Random, highest: float) -> int:

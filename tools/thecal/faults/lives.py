@@ -10,7 +10,7 @@ from typing import Any
 from thecal.faults.held import course_image, held_image
 from thecal.faults.life import LENGTH_S, MONDAY, Life
 from thecal.faults.lives_programmed import commit
-from thecal.faults.plans import MAX_RATE, MIN_RATE, Plan, drawn_dose, pages, planned_life
+from thecal.faults.plans import MAX_RATE, MIN_RATE, Plan, drawn_dose, pages, planned_life, schedule_bolus
 from thecal.powercut.snapshot import S, module
 
 _STEPS_A_LIFE = 12_000  # at most: more would only cost time
@@ -73,12 +73,14 @@ def _clinician(rng: Random, kind: str, plan: Plan) -> Life:
     lines = [(at, f"bolus {dose} nL over {seconds} s")]
     if rng.random() < 0.3:
         lines.append((at + rng.randrange(5, 100) * S, lines[0][1]))  # refused while it runs, or given again
-        return _twice(kind, plan, at, lines, dose, seconds)
+        return _twice(kind, plan, lines, (at, seconds, dose))
     return planned_life(kind, plan, boluses=[(at, seconds, dose)], lines=lines)
 
 
-def _twice(kind: str, plan: Plan, at: int, lines: list[tuple[int, str]], dose: int, seconds: int) -> Life:  # noqa: PLR0913, PLR0917 - one for each thing drawn
-    boluses, orders = [(at, seconds, dose)], []
+def _twice(kind: str, plan: Plan, lines: list[tuple[int, str]], bolus: tuple[int, int, int]) -> Life:
+    """The bolus is ordered by the first of the lines, and once more by the second."""
+    at, seconds, dose = bolus
+    boluses, orders = [bolus], []
     again = lines[1][0]
     if again > at + (seconds + 2) * S:
         boluses.append((again, seconds, dose))
@@ -112,10 +114,8 @@ def _scheduled(rng: Random, kind: str, plan: Plan) -> Life:
     at = plan.start.replace(second=0) + timedelta(minutes=1)
     if (at - plan.start).total_seconds() < _FIRST_EVENT_S:
         at += timedelta(minutes=1)
-    plan.table["scheduled_bolus"] = [
-        {"days": "daily", "at": f"{at:%H:%M}", "dose": f"{dose} nL", "over": f"{seconds} s"}
-    ]
-    return planned_life(kind, plan, boluses=[(round((at - plan.start).total_seconds()) * S, seconds, dose)])
+    boluses = [schedule_bolus(plan, plan.table, at, dose, seconds)]
+    return planned_life(kind, plan, boluses=boluses)
 
 
 def _flex(rng: Random, kind: str, plan: Plan) -> Life:

@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 from thecal.faults.life import Life
-from thecal.faults.plans import MAX_RATE, MIN_RATE, Plan, drawn_dose, planned_life, rates_of
+from thecal.faults.plans import MAX_RATE, MIN_RATE, Plan, drawn_dose, planned_life, rates_of, schedule_bolus
 from thecal.powercut.snapshot import S
-from thecal.prescription import stage_lines
+from thecal.prescription import commit_line, stage_lines
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import pack
 
@@ -52,18 +52,13 @@ def _boluses(rng: Random, plan: Plan, new: dict[str, Any], at_us: int, dose: tup
     first = plan.start + timedelta(seconds=at_us // S + _CLEAR_S + 60)
     minutes = [first.replace(second=0), first.replace(second=0) + timedelta(minutes=1)]
     rng.shuffle(minutes)
-    found = []
-    for table, minute in zip((plan.table, new), minutes, strict=True):
-        table["scheduled_bolus"] = [
-            {"days": "daily", "at": f"{minute:%H:%M}", "dose": f"{dose[0]} nL", "over": f"{dose[1]} s"}
-        ]
-        found.append([(round((minute - plan.start).total_seconds()) * S, dose[1], dose[0])])
-    return found[0], found[1]
+    former, later = minutes
+    return [schedule_bolus(plan, plan.table, former, *dose)], [schedule_bolus(plan, new, later, *dose)]
 
 
 def _lines(rng: Random, plan: Plan, new: dict[str, Any], at_us: int) -> list[tuple[int, str]]:
     """What stages it, and what puts it in force at that time."""
     staged = stage_lines(parse_prescription(new, rates_of(plan)), pack)
-    order = _TRIAL if rng.random() < _ON_TRIAL else f"program commit {staged[-1].split()[-1]}"
+    order = _TRIAL if rng.random() < _ON_TRIAL else commit_line(staged)
     times = range(_FIRST_LINE_S * S, at_us, _LINE_US)
     return [*zip(times, staged, strict=False), (at_us, order)]

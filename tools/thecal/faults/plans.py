@@ -10,7 +10,7 @@ from typing import Any
 
 from thecal.faults.life import Life
 from thecal.models.bench import PumpConfig
-from thecal.powercut.snapshot import PAGE, PAGES, Snapshot
+from thecal.powercut.snapshot import PAGE, PAGES, S, Snapshot
 from thecal.prescription import RateRange
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import programmed_image
@@ -38,6 +38,13 @@ def planned_life(kind: str, plan: Plan, rates: list[tuple[int, int]] | None = No
     image = programmed_image(config, rx, plan.start)
     snapshot = Snapshot(pages(image), 0, (start_s, 0), 0, config.reservoir_nl * 1_000)
     return Life(kind, config, snapshot, rates or [(0, plan.rate)], start=plan.start, table=plan.table, **more)
+
+
+def schedule_bolus(plan: Plan, table: dict[str, Any], at: datetime, dose: int, seconds: int) -> tuple[int, int, int]:
+    """Put a scheduled bolus (nL, s) at a minute into a prescription's table. Returns when it is due in the life, us,
+    with what a life's boluses are made of."""
+    table["scheduled_bolus"] = [{"days": "daily", "at": f"{at:%H:%M}", "dose": f"{dose} nL", "over": f"{seconds} s"}]
+    return round((at - plan.start).total_seconds()) * S, seconds, dose
 
 
 def rates_of(plan: Plan) -> RateRange:

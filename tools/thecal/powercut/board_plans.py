@@ -11,7 +11,7 @@ from typing import Any
 
 from thecal.models.at24c256 import METASTABLE, WRITE_CYCLE_NS
 from thecal.models.tears import MODELS
-from thecal.prescription import Prescription, stage_lines
+from thecal.prescription import Prescription, commit_line, stage_lines
 from thecal.programming import pack
 from thecal.scenario import Scenario, parse_scenario
 
@@ -107,7 +107,7 @@ def draw(plan: Plan, rng: Random, commit_ns: int | None = None) -> Cut:
 def program_lines(rx: Prescription) -> list[str]:
     """What stages a prescription and puts it in force."""
     lines = stage_lines(rx, pack)
-    return [*lines, f"program commit {lines[-1].split()[-1]}"]
+    return [*lines, commit_line(lines)]
 
 
 def typed_from(first_ns: int, lines: list[str]) -> Typed:

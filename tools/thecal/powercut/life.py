@@ -11,7 +11,7 @@ from thecal.models.bench import PumpConfig
 from thecal.powercut.expected import FACTORY, Expected, Point
 from thecal.powercut.session import Session
 from thecal.powercut.snapshot import S, Snapshot, blank, module
-from thecal.prescription import RateRange, stage_lines
+from thecal.prescription import RateRange, commit_line, stage_lines
 from thecal.prescription_toml import parse_prescription
 from thecal.programming import calibration, calibration_values, confirmations, pack
 
@@ -160,7 +160,7 @@ class Life:
             answer = self.say(line)
         for line in confirmations(answer):
             self.say(line)
-        self.say("program commit " + lines[-1].split()[-1])
+        self.say(commit_line(lines))
 
     def bolus(self, microlitres: int, minutes: int) -> None:
         """Order a bolus."""
