@@ -87,7 +87,7 @@ TABLE = (
 ) = range(len(TABLE))
 # What is stored is not what was counted, or cannot be read; `calibrate commit` is the way out of each.
 RECORDS_IN_DOUBT = 1 << CALIBRATION_DAMAGED | 1 << LEDGER_DAMAGED | 1 << EEPROM_FORMAT | 1 << OTHER_PUMP
-_MASKS = tuple(
+MASKS = tuple(
     [(name, sum([1 << alarm for alarm, row in enumerate(TABLE) if row[1] == name])) for name in (HIGH, MEDIUM, LOW)]
 )
 _ALL = (1 << len(TABLE)) - 1
@@ -219,21 +219,21 @@ class Alarms:
 
     def priority(self):
         """The highest priority of all active alarms, or None."""
-        for name, mask in _MASKS:
+        for name, mask in MASKS:
             if self.active & mask:
                 return name
         return None
 
     def take_fresh(self):
         """Whether an alarm that sounds (of high or medium priority) is active that was raised since the last call."""
-        fresh = (self._fresh | ~self._heard) & self.active & ~_MASKS[-1][1]
+        fresh = (self._fresh | ~self._heard) & self.active & ~MASKS[-1][1]
         self._fresh = 0
         self._heard = self.active
         return fresh != 0
 
     def foremost(self):
         """The active alarm of the highest priority, the first of the table; there must be one."""
-        for _, mask in _MASKS:
+        for _, mask in MASKS:
             for alarm in range(len(TABLE)):
                 if self.active & mask & 1 << alarm:
                     return alarm

@@ -4,7 +4,7 @@ says why.
 No command waits: what needs the EEPROM for long (log) is a generator that the console draws on between turns.
 """
 
-from firmware import status, units
+from firmware import clinician, status, units
 
 _LOG_DEFAULT = 20
 _STOP_MAX_S = 3_600
@@ -105,8 +105,7 @@ class Commands:
         _expect(words[2:3] == ["over"], _given("bolus", words), "`over NUMBER UNIT` is needed after the dose" + _BOLUS)
         _expect(len(words) >= 5, _given("bolus over", words[3:]), "a number, a space and s, min or h; 1 s to 24 h")
         _expect(words[5:] in ([], ["confirm"]), _given("bolus ...", words[5:]), "nothing, or `confirm`")
-        seconds = units.duration("bolus over", words[3], words[4])
-        return self._app.bolus(words[0], words[1], seconds, len(words) > 5)
+        return clinician.order(self._pump, (words[0], words[1]), (words[3], words[4]), len(words) > 5)
 
     def _dose(self, words):
         _expect(not words, "dose", "no words after it")

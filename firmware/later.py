@@ -11,7 +11,17 @@ module imports anything once the application runs.
 from firmware import image
 
 # What each module imports of the others comes before it: a turn loads one module.
-_WITH_THE_PUMP = ("refill_dates", "forecast", "rehash", "status", "pending", "console_parts", "commands")
+_WITH_THE_PUMP = (
+    "refill_dates",
+    "forecast",
+    "rehash",
+    "tables",
+    "status",
+    "pending",
+    "console_parts",
+    "clinician",
+    "commands",
+)
 
 
 class Later:
@@ -30,6 +40,7 @@ class Later:
             app.reservoir.forecast = load("forecast").Forecast(app)
             if image.root is not None:
                 app.selftest.image = load("rehash").Rehash()
+            app.selftest.tables = load("tables")
             app.parts = load("console_parts").Parts(app)
             app.console.commands = load("commands").Commands(app)
             return

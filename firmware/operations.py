@@ -127,10 +127,6 @@ class Operations:
 
     # -- boluses ----------------------------------------------------------------------------------------------
 
-    def bolus(self, number, unit, seconds, confirmed):
-        """A clinician bolus. Returns lines for the operator."""
-        return self._app.therapy.order(number, unit, seconds, confirmed)
-
     def cancel_bolus(self):
         """End every bolus, running, set aside or waiting. Returns lines for the operator."""
         if not self._app.therapy.cancel():

@@ -88,6 +88,7 @@ class SelfTest:
         self._turn = 0
         self._at = 0  # in the buffer
         self.image = None  # rehash.Rehash, once it is loaded and if the firmware was flashed
+        self.tables = None  # tables.py, once it is loaded
 
     # -- at the start -----------------------------------------------------------------------------------------
 
@@ -171,6 +172,11 @@ class SelfTest:
         calibration or an ordered time."""
         self._fail(RAM)
 
+    def check_tables(self):
+        """Raises RuntimeError if a table of the source has changed in RAM (tables.py): in the task, a restart."""
+        if self.tables is not None:
+            self.tables.check()
+
     def status(self):
         """Lines of `key: value`."""
         return ["self_test: " + ("passed" if self.failed < 0 else TESTS[self.failed])]
@@ -236,6 +242,7 @@ class SelfTest:
         """The test that fails, or -1."""
         turn = self._turn = (self._turn + 1) & 3
         if turn == 1:
+            self.check_tables()
             return _PASSED if self._prescription() else PRESCRIPTION
         if turn != 3:
             return _PASSED if self.image is None or self.image.work() else IMAGE

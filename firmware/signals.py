@@ -40,7 +40,7 @@ _ACCEPTED = (_HIGH_HZ,)
 _DENIED = (_LOW_HZ, 0, _LOW_HZ)
 # Priority: hz of each second, with one of silence before whatever follows; seconds from one begin to the next; half a
 # period of the LED, ms.
-_PATTERNS = {
+PATTERNS = {
     HIGH: ((_ALARM_HZ, _ALARM_HIGHER_HZ, _ALARM_HZ, 0), 600, 250),
     MEDIUM: ((_ALARM_HZ, 0), 3_600, 1_000),
 }
@@ -79,7 +79,7 @@ class Signals:
     def silence(self, priority):
         """No alarm sounds from the next frame on, for two minutes. priority: the highest of the active alarms, or None.
         Raises ValueError if there is nothing to silence, or nothing has sounded since the last silence."""
-        if priority not in _PATTERNS:
+        if priority not in PATTERNS:
             raise ValueError("silence: no alarm sounds")
         if self.silent_s:
             raise ValueError("silence: it is silent for %d s more" % self.silent_s)
@@ -90,9 +90,9 @@ class Signals:
     def test(self, priority):
         """From the next frame on, what a new alarm of high and then one of medium priority would sound and show.
         priority: the highest of the active alarms, or None. Raises ValueError if one of those is active itself."""
-        if priority in _PATTERNS:
+        if priority in PATTERNS:
             raise ValueError("test alarms: an alarm of %s priority is active" % priority)
-        self._begin(_PATTERNS[HIGH][0] + _PATTERNS[MEDIUM][0])
+        self._begin(PATTERNS[HIGH][0] + PATTERNS[MEDIUM][0])
 
     def frame(self, priority, fresh, seconds=1):
         """Once a second: sound and light of the second that begins. priority: the highest of the active alarms, or
@@ -100,8 +100,8 @@ class Signals:
         self._watch(priority, fresh, seconds)
         hz = 0
         if self._tune:
-            if priority not in _PATTERNS:  # a test
-                priority = HIGH if len(self._tune) > len(_PATTERNS[MEDIUM][0]) else MEDIUM
+            if priority not in PATTERNS:  # a test
+                priority = HIGH if len(self._tune) > len(PATTERNS[MEDIUM][0]) else MEDIUM
             hz = self._tune[0]
             self._tune = self._tune[1:]
         elif self._answer:
@@ -122,8 +122,8 @@ class Signals:
         if self._seal != ~(self.silent_s + self._since_s):
             self.silent_s = self._since_s = 0
             fresh = True
-        if priority in _PATTERNS:
-            self._count(_PATTERNS[priority], fresh, seconds)
+        if priority in PATTERNS:
+            self._count(PATTERNS[priority], fresh, seconds)
         else:
             self.silent_s = 0
         self._seal = ~(self.silent_s + self._since_s)
@@ -146,18 +146,18 @@ class Signals:
             self._answer = self._whole
 
     def _shine(self, priority, hz):
-        if priority not in _PATTERNS:
+        if priority not in PATTERNS:
             self._led(priority == LOW or hz == _HIGH_HZ)
         elif priority != self._shown:
-            self._toggle_at = self._board.ticks_add(self._board.ticks_ms(), _PATTERNS[priority][2])
+            self._toggle_at = self._board.ticks_add(self._board.ticks_ms(), PATTERNS[priority][2])
             self._led(True)
         self._shown = priority
 
     def blink(self):
         """Every turn: change the LED if that is due. Returns the longest time (ms) until it must run again."""
-        if self._shown not in _PATTERNS:
+        if self._shown not in PATTERNS:
             return _NEVER_MS
-        half_ms = _PATTERNS[self._shown][2]
+        half_ms = PATTERNS[self._shown][2]
         board = self._board
         left = board.ticks_diff(self._toggle_at, board.ticks_ms())
         if 0 < left <= half_ms:

@@ -7,13 +7,11 @@ scheduled one aside, which flows on without a gap; a scheduled one that falls du
 
 from micropython import const
 
-from firmware import boluses, events, library, limits, missed, units
+from firmware import boluses, events, limits, missed, units
 from firmware.alarms import BOLUS_DENIED
 from firmware.bolus_flow import BolusFlow
 from firmware.scheduled import Scheduled
-from firmware.validation import MAX_LIMIT
 
-_SECONDS_MAX = const(86_400)
 _DENIED_S = const(60)  # for so long the alarm of a denied bolus is shown
 _RECORD_BOLUS = const(4)  # index into events.NAMES["record"]
 DONE, CANCELLED, INTERRUPTED = range(len(events.NAMES["how"]))
@@ -76,36 +74,6 @@ class Therapy:
 
     # -- ordering ---------------------------------------------------------------------------------------------
 
-    def order(self, number, unit, seconds, confirmed=False):
-        """A clinician bolus: a dose (mass or volume) over so many seconds. Returns lines for the operator. confirmed:
-        it may be beyond the drug's soft limit (R10)."""
-        rx = self._app.records.prescription
-        ng_per_ml = rx.concentration if rx is not None else 0
-        dose_nl = units.dose("bolus", number, unit, ng_per_ml)
-        asked = "bolus = %s %s" % (number, unit)
-        if not 1 <= dose_nl <= MAX_LIMIT:
-            raise ValueError(asked + ": 1 nL to 1 L")
-        if not 1 <= seconds <= _SECONDS_MAX:
-            raise ValueError("bolus over = %d s: 1 s to 24 h" % seconds)
-        try:
-            rx = limits.check_state(self._app)
-            if self.running:
-                left = units.volume_text(self.left_nl)
-                raise limits.Denied(limits.RUNNING, "bolus: one is running, %s left; `bolus cancel` ends it" % left)
-            library.check_dose(asked, dose_nl, rx)  # those of the prescription were held to it when it was committed
-            limits.check_dose(self._app, asked, dose_nl, seconds, self.now() + 1)
-            entry = library.Entry(rx.drug, ng_per_ml)
-            beyond = entry.beyond(dose_nl, entry.bolus[:2])
-            if beyond and not confirmed:
-                raise ValueError("%s: %s; the same line with `confirm` at its end gives it" % (asked, beyond))
-            self.give(boluses.CLINICIAN, dose_nl, seconds)
-            if beyond:
-                self._app.log.log("confirmed", warnings=1, digest=0)
-        except limits.Denied as denied:
-            self._app.log.log("bolus_denied", kind=boluses.CLINICIAN, reason=denied.reason, dose_nl=dose_nl)
-            raise
-        return ["bolus: %s over %d s" % (units.both_text(dose_nl, ng_per_ml), seconds)]
-
     def patient(self):
         """The patient asks for a bolus: accepted or denied with the reason; seen, heard and logged (R07). Returns
         lines for whoever asked at the console."""
@@ -155,9 +123,10 @@ class Therapy:
         self.cancel()
         self.give(boluses.PRIME, volume_nl, seconds)
 
-    def give(self, kind, dose_nl, seconds, which=boluses.NOT_SCHEDULED):
-        """A bolus of a kind (boluses.KINDS) from the next second on; one that runs is set aside. Raises limits.Denied
-        if the EEPROM refuses it, or if prescription or calibration in RAM are not what it holds."""
+    def give(self, kind, dose_nl, seconds, which=boluses.NOT_SCHEDULED, again=None):
+        """A bolus of a kind (boluses.KINDS) from the next second on; one that runs is set aside. again: function,
+        (dose_nl, seconds) as they must stand in the history. Raises limits.Denied if the EEPROM refuses it, or if
+        prescription, calibration or dose in RAM are wrong."""
         app = self._app
         if not app.selftest.records_hold():  # the next frame stops delivery for it
             raise limits.Denied(limits.ALARM, "bolus: alarm self_test_failed")
@@ -170,9 +139,13 @@ class Therapy:
         except OSError as error:
             app.log.log("write_failed", record=_RECORD_BOLUS)
             raise limits.Denied(limits.WRITE_FAILED, "bolus: the EEPROM refused it (%s); none is given" % error)
+        entry = history.recent[-1]
+        if again is not None and again() != (entry.dose_nl, entry.seconds):
+            app.selftest.ram_changed()
+            raise limits.Denied(limits.ALARM, "bolus: not the one that was ordered; none is given")
         if not app.guard.begins(history.mirror.payload):
             raise limits.Denied(limits.ALARM, "bolus: the guard knows of none like it; none is given")
-        self._flowing = Given(history.recent[-1])
+        self._flowing = Given(entry)
         self._aside = before
         if before is not None and suspends:
             app.log.log("bolus_suspended", kind=before.entry.kind, left_nl=before.left_nl)

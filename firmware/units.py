@@ -11,6 +11,7 @@ MASS_NG = {"ng": 1, "ug": 1_000, "mcg": 1_000, "mg": 1_000_000}
 VOLUME_NL = {"nL": 1, "uL": 1_000, "mL": 1_000_000}
 DURATION_S = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 _PER_DAY = {"h": 24, "day": 1}
+TABLES = MASS_NG, VOLUME_NL, DURATION_S, _PER_DAY  # for tables.py
 
 
 class QuantityError(ValueError):

@@ -11,7 +11,7 @@ from guard_rig import PATIENT, Pump
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware import alarms, boluses, limits
+from firmware import alarms, boluses, clinician, limits
 from firmware.boluses import CAPACITY, CLINICIAN, KINDS, SCHEDULED, Bolus, Boluses
 from firmware.dosing import HELD
 from firmware.retirement import Retired
@@ -111,7 +111,7 @@ def test_no_wrong_bit_in_the_history_gives_a_bolus_to_anyone() -> None:
     number, steps = history.number, app.board.train.steps()
     orders: list[Callable[[], object]] = [
         app.therapy.patient,
-        lambda: app.therapy.order("1", "uL", 60),
+        lambda: clinician.order(app, ("1", "uL"), ("60", "s"), False),
         lambda: app.therapy.prime(1_000, 60),
     ]
     for entry, name, bit in flips_of(history):
