@@ -304,8 +304,7 @@ class App:
         """LED, console and log, between the tasks; instead of the console, what only that needs as long as it is not
         loaded. Returns the longest time (ms) until the next turn."""
         if self.console.commands is None:
-            patience = 0
-            self.later.work()
+            patience = self.later.work(self._executive.left_ms())
         else:
             patience = self.console.work(console_input)
             self.parts.tidy()  # pyright: ignore[reportAttributeAccessIssue]

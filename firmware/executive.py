@@ -55,10 +55,13 @@ class Executive:
         """The first frame starts at this ticks_ms."""
         self._due = first_frame
 
+    def left_ms(self):
+        """Until the next start or middle of a frame is due; below 0 if it is late."""
+        return self._board.ticks_diff(self._due, self._board.ticks_ms())
+
     def turn(self):
         """Run what is due, then the background, then sleep until the next due time or the next console byte."""
-        board = self._board
-        wait = board.ticks_diff(self._due, board.ticks_ms())
+        wait = self.left_ms()
         if wait <= 0:
             if self._in_middle:
                 self._run_middle(-wait)
@@ -67,8 +70,8 @@ class Executive:
             # A frame before all check-ins, if the number has leapt: every task is late.
             self._supervisor.supervise(-1 if self.number + self._sealed else self.number, self._all)
         patience = self._background(self._input)
-        wait = min(patience, board.ticks_diff(self._due, board.ticks_ms()))
-        self._input = board.wait(wait) if wait > 0 else True
+        wait = min(patience, self.left_ms())
+        self._input = self._board.wait(wait) if wait > 0 else True
 
     def _run_start(self, late):
         # An absolute schedule: lateness does not add up. Whole frames that were missed are skipped.

@@ -17,9 +17,9 @@ _FACTORS = 2_093_088
 
 def check():
     """Raises RuntimeError if a table is not what it was written to be; it names the module."""
-    if sum([row[2] for row in alarms.TABLE]) != _REACTIONS or sum([row[3] for row in alarms.TABLE]) != _SURVIVING:
-        _fail("alarms")
-    if sum([mask for _, mask in alarms.MASKS]) != _ALARMS:
+    reactions = sum([row[2] for row in alarms.TABLE])
+    surviving = sum([row[3] for row in alarms.TABLE])
+    if (reactions, surviving, sum([mask for _, mask in alarms.MASKS])) != (_REACTIONS, _SURVIVING, _ALARMS):
         _fail("alarms")
     if sum([sum(tune) + every_s + half_ms for tune, every_s, half_ms in signals.PATTERNS.values()]) != _SOUNDS:
         _fail("signals")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +53,18 @@ def reached(name: str) -> set[str]:
 @pytest.mark.requirement("F1", "F11")
 def test_dosing_begins_without_any_of_them() -> None:
     assert not (reached("app") | reached("startup")) & (MODULES - set(ONCE))
+
+
+@pytest.mark.requirement("F1", "F11")
+def test_no_module_is_loaded_so_shortly_before_a_frame_that_it_would_be_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(LATER, "load", tried.append)
+    later = LATER.Later(SimpleNamespace(board=SimpleNamespace(collect=lambda: None)))
+    least = LATER._LOAD_MS
+    assert [later.work(left_ms) for left_ms in (-20, 0, least - 1)] == [-20, 0, least - 1]
+    assert not tried
+    assert later.work(least) == 0
+    assert tried == [WITH_THE_PUMP[0]]
 
 
 @pytest.mark.requirement("F11")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -33,22 +33,16 @@ def wrong(value: Any) -> Iterator[Any]:
                 yield {**value, key: changed}
 
 
-CHANGES: dict[str, Callable[[pytest.MonkeyPatch, Any], None]] = {
-    "alarms": lambda patch, table: patch.setattr(alarms, "TABLE", table),
-    "masks": lambda patch, table: patch.setattr(alarms, "MASKS", table),
-    "signals": lambda patch, table: patch.setattr(signals, "PATTERNS", table),
-    "units": lambda patch, table: patch.setattr(units, "TABLES", table),
-}
-SOURCE = {"alarms": alarms.TABLE, "masks": alarms.MASKS, "signals": signals.PATTERNS, "units": units.TABLES}
+TABLES = [(alarms, "TABLE"), (alarms, "MASKS"), (signals, "PATTERNS"), (units, "TABLES")]
 
 
 @pytest.mark.requirement("R26", "R28")
-@pytest.mark.parametrize("name", SOURCE)
-def test_every_wrong_bit_of_every_number_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "name"), TABLES, ids=lambda part: part if isinstance(part, str) else part.__name__)
+def test_every_wrong_bit_of_every_number_is_found(module: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tables.check()
     tried = 0
-    for table in wrong(SOURCE[name]):
-        CHANGES[name](monkeypatch, table)
+    for table in wrong(getattr(module, name)):
+        monkeypatch.setattr(module, name, table)
         with pytest.raises(RuntimeError, match="has changed in RAM"):
             tables.check()
         tried += 1
